@@ -1,0 +1,1 @@
+"""The `dynakv-admin` command."""

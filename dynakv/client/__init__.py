@@ -1,0 +1,1 @@
+"""The `dynakv-cli` command and the clients."""

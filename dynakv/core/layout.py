@@ -1,0 +1,159 @@
+"""The layout: an epoch, the members, the keyspaces, and who holds each shard group.
+
+The replicas of every group are stored, not derived: the placement function (`core/ring.py`) only
+proposes, so two versions of the code never disagree about where a record lives. Settings of a
+keyspace are fixed for life except its defaults. Until one node can mint them, cluster id and
+keyspace ids are hashes of the member list, so that all members start with the same layout.
+"""
+
+from collections.abc import Sequence
+from enum import Enum
+from typing import NewType
+
+from msgspec import Struct, msgpack
+from xxhash import xxh3_64_intdigest
+
+from dynakv import limits
+from dynakv.core import ring
+
+NodeId = NewType("NodeId", str)
+KeyspaceId = NewType("KeyspaceId", int)
+
+DEFAULT_KEYSPACE = "default"
+
+
+class Mode(Enum):
+    """How a keyspace orders its writes."""
+
+    LEADERLESS = "leaderless"
+    ORDERED = "ordered"
+    RAFT = "raft"
+
+
+class Level(Enum):
+    """How many replicas a request waits for."""
+
+    ONE = "one"
+    QUORUM = "quorum"
+    ALL = "all"
+
+
+class Member(Struct, frozen=True):
+    """A node as the layout knows it."""
+
+    node_id: NodeId
+    address: str  # host:port of NodeInternal
+    zone: str = ""
+    region: str = ""
+    weight: int = 1  # share of the ring; 0 holds no data
+
+
+class KeyspaceSettings(Struct, frozen=True):
+    """What an operator chooses for a keyspace."""
+
+    name: str
+    mode: Mode = Mode.LEADERLESS
+    replicas: int = 3  # wanted N
+    groups: int = 256  # a power of two
+    hash_tags: bool = False  # the token is that of the {tag} where a key has one
+    default_level: Level = Level.QUORUM
+    default_ttl_ms: int = 0  # 0: none
+
+
+class Keyspace(Struct, frozen=True):
+    """A keyspace with its placement. Invariant: rq + wq > n, and len(placement) == groups."""
+
+    keyspace_id: KeyspaceId
+    settings: KeyspaceSettings
+    n: int  # effective: min(wanted, members that hold data)
+    rq: int  # answers of a quorum read
+    wq: int  # durable copies of a quorum write
+    placement: tuple[tuple[NodeId, ...], ...]  # replicas of each group
+
+
+class Layout(Struct, frozen=True):
+    """What the members agree on; `epoch` rises with every change."""
+
+    epoch: int
+    cluster_id: int
+    members: tuple[Member, ...]  # sorted by node_id
+    keyspaces: tuple[Keyspace, ...]  # sorted by name
+
+    def member(self, node_id: str) -> Member | None:
+        """Return the member of that id. O(members)."""
+        return next((m for m in self.members if m.node_id == node_id), None)
+
+    def keyspace(self, name: str) -> Keyspace | None:
+        """Return the keyspace of that name. O(keyspaces)."""
+        return next((k for k in self.keyspaces if k.settings.name == name), None)
+
+    def digest(self) -> int:
+        """Return a uint64 that differs where two layouts differ."""
+        return xxh3_64_intdigest(encode(self))
+
+
+def first_layout(members: Sequence[Member], keyspaces: Sequence[KeyspaceSettings]) -> Layout:
+    """Return the layout of epoch 1 that every member derives alike from the same lists.
+
+    The keyspace `default` is added where `keyspaces` does not name it. Raises nothing: the lists
+    are validated where they enter (`server/config.py`).
+    """
+    members = sorted(members, key=lambda m: m.node_id)
+    named = {settings.name: settings for settings in keyspaces}
+    named.setdefault(DEFAULT_KEYSPACE, KeyspaceSettings(DEFAULT_KEYSPACE))
+    identity = msgpack.encode([(m.node_id, m.address) for m in members])
+    return Layout(
+        epoch=1,
+        cluster_id=xxh3_64_intdigest(identity),
+        members=tuple(members),
+        keyspaces=tuple(_placed(members, named[name], identity) for name in sorted(named)),
+    )
+
+
+def _placed(members: Sequence[Member], settings: KeyspaceSettings, identity: bytes) -> Keyspace:
+    n = min(settings.replicas, sum(m.weight > 0 for m in members))
+    majority = n // 2 + 1
+    candidates = [ring.Candidate(m.node_id, m.zone, m.weight) for m in members]
+    return Keyspace(
+        keyspace_id=KeyspaceId(xxh3_64_intdigest(identity + settings.name.encode())),
+        settings=settings,
+        n=n,
+        rq=n + 1 - majority,
+        wq=majority,
+        placement=tuple(
+            tuple(NodeId(node_id) for node_id in replicas)
+            for replicas in ring.propose(candidates, settings.groups, n)
+        ),
+    )
+
+
+def encode(layout: Layout) -> bytes:
+    """Return the layout as MessagePack, equal for equal layouts."""
+    return msgpack.encode(layout)
+
+
+def decode(raw: bytes) -> Layout:
+    """Return the layout of `encode`. Raises msgspec.ValidationError on anything else."""
+    return msgpack.decode(raw, type=Layout)
+
+
+def token_of(key: bytes, *, hash_tags: bool) -> int:
+    """Return the point of a key on the 64-bit ring.
+
+    With hash tags the token is that of what stands between the first `{` and the next `}`, where
+    that is not empty (the rule of Redis Cluster), so that such keys share a group.
+    """
+    if hash_tags:
+        start = key.find(b"{")
+        if start >= 0:
+            end = key.find(b"}", start + 1)
+            if end > start + 1:
+                return xxh3_64_intdigest(key[start + 1 : end])
+    return xxh3_64_intdigest(key)
+
+
+def group_shift(groups: int) -> int:
+    """Return how far a token is shifted right to give its group: the group is its top bits."""
+    assert 1 <= groups <= limits.GROUPS_MAX
+    assert groups & (groups - 1) == 0
+    return 64 - (groups.bit_length() - 1)

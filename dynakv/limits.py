@@ -1,0 +1,58 @@
+"""Every bound of the system, with its reason. Units stand last in the names."""
+
+from typing import Final
+
+# --- what a client may ask -------------------------------------------------------------------
+KEY_BYTES_MAX: Final = 4096  # an index entry must fit a few to a page
+VALUE_BYTES_MAX: Final = 1 << 20  # default of the knob `limits.value_bytes_max`
+VALUE_BYTES_HARD_MAX: Final = 8 << 20  # what a bulk frame and a transaction are sized for
+REQUEST_KEYS_MAX: Final = 1000  # one message is one transaction at most
+REQUEST_BYTES_MAX: Final = 16 << 20  # of keys and values together: what one peer may have in flight
+KEYSPACE_NAME_BYTES_MAX: Final = 64
+EXPIRY_MS_MAX: Final = (1 << 47) - 1  # year 6429: below the 48 bits of a stamp's wall clock
+TTL_MS_MAX: Final = 100 * 366 * 24 * 3600 * 1000  # a century: longer is a unit mistake
+REPLICAS_MAX: Final = 16  # N: more copies than this is a backup, not a quorum
+MEMBERS_MAX: Final = 256
+GROUPS_MAX: Final = 4096  # shard groups of one keyspace
+WEIGHT_MAX: Final = 64
+VNODES_PER_WEIGHT: Final = 128
+ZONE_BYTES_MAX: Final = 64
+NODE_ID_BYTES_MAX: Final = 64
+
+# --- time ------------------------------------------------------------------------------------
+CLOCK_BOUND_MS: Final = 500  # a stamp further ahead of the wall clock than this is refused
+CLOCK_WARNING_MS: Final = 100
+CLOCK_LEAP_MS: Final = 250  # wall against monotonic clock, between two looks
+HLC_AHEAD_MS: Final = 250  # how far the persisted upper bound of the clock runs ahead of use
+STAMP_AGE_MS_MAX: Final = 60_000  # an older stamp on a client's write is refused
+ATTEMPT_MS: Final = 2_000  # one attempt of an operation, where the caller names no deadline
+DEADLINE_MS_MAX: Final = 60_000
+DEADLINE_BUCKET_MS: Final = 50  # deadlines are rounded up to this, so that requests share one
+HEDGE_MS: Final = 50  # a read asks the remaining replicas after this much silence
+HEARTBEAT_MS: Final = 1_000
+HEARTBEAT_DEADLINE_MS: Final = 1_000
+SUSPECT_MS: Final = 5_000  # silence after which a peer counts as down
+PAUSE_MS: Final = 1_000  # after a pause of this length a node doubts itself before its peers
+
+# --- the driver ------------------------------------------------------------------------------
+TURN_MESSAGES_MAX: Final = 256  # a turn yields to the event loop after this many messages ...
+TURN_MS_MAX: Final = 2  # ... or this much time, so that sockets are served
+INBOX_CLIENT_KEYS_MAX: Final = 20_000  # about half a second of work; more is refused at the door
+INBOX_PEER_KEYS_MAX: Final = 50_000
+COALESCED_KEYS_MAX: Final = 512  # client requests of one turn put together up to this many keys
+OPERATIONS_MAX: Final = 10_000  # unfinished operations of one coordinator
+
+# --- storage ---------------------------------------------------------------------------------
+TRANSACTION_ROWS_MAX: Final = 1_000
+TRANSACTION_BYTES_MAX: Final = 4 << 20
+READ_KEYS_MAX: Final = 256  # keys of one statement and of one reader's task
+CACHE_BYTES_MAX: Final = 64 << 20  # default of the knob `storage.cache_bytes_max`
+CHECKPOINT_BYTES: Final = 8 << 20  # WAL growth after which the writer checkpoints
+DISK_RESERVE_SHARE: Final = 0.05  # writes are refused when less of the disk than this is free
+PAGE_ROWS_MAX: Final = 256
+PAGE_BYTES_MAX: Final = 256 << 10
+
+# --- between nodes ---------------------------------------------------------------------------
+FRAME_BYTES_MAX: Final = 256 << 10  # of the data lane; a larger message travels on the bulk lane
+OUTSTANDING_BYTES_MAX: Final = 16 << 20  # unanswered per peer; beyond it an ask fails at once
+OUTSTANDING_ASKS_MAX: Final = 10_000

@@ -1,0 +1,1 @@
+"""What one node does: a deterministic, synchronous machine. Pure, as `core` is."""

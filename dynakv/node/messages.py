@@ -1,0 +1,246 @@
+"""Everything a node is asked and everything it answers; the one language of all doors.
+
+Messages carry lists of keys, parallel column by column: one operation, one deadline and one ask per
+peer serve many keys. Three families:
+
+    clients  -> node   Put Get Expire              answered by Stored Found Expired Refused
+    node    <-> peers  Save Load Beat              answered by Saved Loaded Beaten Failed
+    node     -> STORE  core.table.Operation, ReadRecords      answered by core.table replies
+
+A client's message is answered in one or more parts; each names its entries (indices into the
+message's columns) and every entry is answered exactly once. A peer's ask ends in exactly one reply.
+"""
+
+from enum import IntEnum
+from typing import Final
+
+from msgspec import Struct
+
+from dynakv.core.layout import Level
+from dynakv.core.record import Record
+from dynakv.errors import Failure
+
+STORE: Final = ""  # the local disk, addressed like one more peer; no node id is empty
+KEEP_EXPIRY: Final = -1  # in the column `expiries_ms` of a Put
+
+
+# --- clients ---------------------------------------------------------------------------------
+
+
+class Put(Struct, frozen=True, gc=False):
+    """Write or delete (value None) keys; parallel lists. A key may occur more than once.
+
+    Expiry of entry i, in this order: `expiries_ms[i]` > 0 is an absolute deadline; KEEP_EXPIRY
+    keeps the one stored; `ttls_ms[i]` > 0 counts from the coordinator's clock; else none.
+    """
+
+    keyspace: str
+    keys: list[bytes]
+    values: list[bytes | None]
+    ttls_ms: list[int] | None = None
+    expiries_ms: list[int] | None = None
+    times: list[int] | None = None  # stamps the client chose, with `writers`; None: stamp here
+    writers: list[int] | None = None
+    level: Level | None = None  # None: the keyspace's default
+    w: int = 0  # > 0 overrides the level
+    previous: bool = False  # also answer the value as observed before
+    timeout_ms: int = 0  # 0: the node's default
+
+
+class Get(Struct, frozen=True, gc=False):
+    """Read keys."""
+
+    keyspace: str
+    keys: list[bytes]
+    level: Level | None = None
+    r: int = 0  # > 0 overrides the level
+    timeout_ms: int = 0
+
+
+class Expire(Struct, frozen=True, gc=False):
+    """Change the expiry of existing keys: `expiries_ms[i]` > 0 absolute, else `ttls_ms[i]` > 0
+    from now, else the expiry is removed (persist)."""
+
+    keyspace: str
+    keys: list[bytes]
+    ttls_ms: list[int] | None = None
+    expiries_ms: list[int] | None = None
+    level: Level | None = None
+    w: int = 0
+    timeout_ms: int = 0
+
+
+ClientMessage = Put | Get | Expire
+
+
+class Stored(Struct, frozen=True, gc=False):
+    """These entries of a Put are on w disks. `previous` holds live records only, else None."""
+
+    entries: list[int]
+    times: list[int]
+    writers: list[int]
+    previous: list[Record | None] | None
+
+
+class Found(Struct, frozen=True, gc=False):
+    """What these entries of a Get read: None or a tombstone (value None) where there is no value."""
+
+    entries: list[int]
+    records: list[Record | None]
+
+
+class Expired(Struct, frozen=True, gc=False):
+    """Whether each of these entries had a live value whose expiry now is the one asked for."""
+
+    entries: list[int]
+    applied: list[bool]
+
+
+class Refused(Struct, frozen=True, gc=False):
+    """These entries failed, all for one reason."""
+
+    entries: list[int]
+    failure: Failure
+
+
+ClientReply = Stored | Found | Expired | Refused
+
+
+# --- peers -----------------------------------------------------------------------------------
+
+
+class Outcome(IntEnum):
+    """What became of one key at one replica."""
+
+    OK = 0
+    AHEAD = 1  # the stamp is beyond the clock bound: refused
+    CORRUPT = 2  # the checksum did not fit on arrival: refused
+    DAMAGED = 3  # the row on disk fails its checksum
+    MISPLACED = 4  # this node is no replica of the group
+
+
+class Save(Struct, frozen=True, gc=False):
+    """Merge these records into yours and make them durable."""
+
+    keyspace: int
+    epoch: int
+    records: list[Record]
+    previous: bool = False
+
+
+class Saved(Struct, frozen=True, gc=False):
+    """One outcome per record, None where all are OK; `before` where it was asked for."""
+
+    outcomes: list[Outcome] | None
+    before: list[Record | None] | None
+
+
+class Load(Struct, frozen=True, gc=False):
+    """Say what you hold under these keys."""
+
+    keyspace: int
+    epoch: int
+    keys: list[bytes]
+
+
+class Loaded(Struct, frozen=True, gc=False):
+    """One record per key, None where absent; one outcome per key, None where all are OK."""
+
+    outcomes: list[Outcome] | None
+    records: list[Record | None]
+
+
+class Beat(Struct, frozen=True, gc=False):
+    """A heartbeat: who I am, what I believe the layout to be, what my clock says."""
+
+    cluster_id: int
+    layout_digest: int
+    wall_ms: int
+
+
+class Beaten(Struct, frozen=True, gc=False):
+    """The answer to a heartbeat, with the answering node's own view."""
+
+    cluster_id: int
+    layout_digest: int
+    wall_ms: int
+
+
+class Reason(IntEnum):
+    """Why a whole ask failed."""
+
+    UNREACHABLE = 0  # certainly never handed over: nothing was done
+    BROKEN = 1  # the stream broke or time ran out: anything may have happened
+    WRONG_EPOCH = 2
+    UNKNOWN_KEYSPACE = 3
+    OVERLOADED = 4  # refused at the peer's door
+    UNSUPPORTED = 5
+    FOREIGN = 6  # another cluster, or another layout of the same epoch
+
+
+NOTHING_DONE: Final = frozenset(set(Reason) - {Reason.BROKEN})
+
+
+class Failed(Struct, frozen=True, gc=False):
+    """The ask failed as a whole."""
+
+    reason: Reason
+
+
+PeerMessage = Save | Load | Beat
+PeerReply = Saved | Loaded | Beaten | Failed
+
+
+class Header(Struct, frozen=True, gc=False):
+    """What heads every frame between nodes, once per frame."""
+
+    version: int
+    node_id: str
+    cluster_id: int
+    incarnation: int
+    commit_sequence: int
+    epoch: int
+    hlc: int
+
+
+# --- effects ---------------------------------------------------------------------------------
+
+
+class Now(Struct, frozen=True, gc=False):
+    """Two readings of one moment: the wall clock may leap, the monotonic one never does."""
+
+    wall_ms: int
+    mono_ms: int
+
+
+class Ask(Struct, frozen=True, gc=False):
+    """Hand `message` to the peer `to`, or to STORE, and report its reply under `call`."""
+
+    call: int
+    to: str
+    message: object  # PeerMessage, core.table.Operation or ReadRecords
+    deadline_ms: int  # monotonic; a reply after it is of no use. 0 for STORE: no deadline
+
+
+class Answer(Struct, frozen=True, gc=False):
+    """Hand `reply` to whoever asked under `call`: a part of a client's answer, or a peer's reply."""
+
+    call: int
+    reply: object  # ClientReply or PeerReply
+
+
+class Note(Struct, frozen=True, gc=False):
+    """A rare change of state, for the log: a name in snake_case and its fields."""
+
+    event: str
+    fields: dict[str, str | int]
+
+
+class Halt(Struct, frozen=True, gc=False):
+    """The disk can no longer be trusted: end the process."""
+
+    reason: str
+
+
+Effect = Ask | Answer | Note | Halt
+

@@ -1,0 +1,45 @@
+"""What the doors and links need of the node's driver, as one interface.
+
+Everything here is called and calls back in the event loop that runs the driver; nothing blocks.
+`server/driver.py` implements it; tests use a fake.
+"""
+
+from collections.abc import Callable
+from typing import Protocol
+
+from dynakv.core.layout import Layout
+from dynakv.node.messages import (
+    ClientMessage,
+    ClientReply,
+    Header,
+    PeerMessage,
+    PeerReply,
+)
+
+
+class Inbox(Protocol):
+    """Where messages enter the node."""
+
+    def client(self, message: ClientMessage, answer: Callable[[ClientReply], None]) -> bool:
+        """Queue a client's message; `answer` gets each part of the reply. False: queue full."""
+
+    def peer(self, sender: str, message: PeerMessage, answer: Callable[[PeerReply], None]) -> bool:
+        """Queue a peer's ask; `answer` gets exactly one reply. False: queue full."""
+
+    def heard(self, header: Header) -> bool:
+        """Take note of a frame's header, once per frame, before its messages.
+
+        False: the sender is no member of this cluster; nothing of the frame may be used.
+        """
+
+    def replied(self, call: int, reply: PeerReply) -> None:
+        """Queue the one reply to an ask that the node had handed out under `call`."""
+
+    def header(self) -> Header:
+        """Return the header for a frame that leaves now."""
+
+    def layout(self) -> Layout:
+        """Return the layout in force."""
+
+    def states(self) -> dict[str, bool]:
+        """Return for each member whether this node believes it up."""

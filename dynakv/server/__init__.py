@@ -1,0 +1,1 @@
+"""The shell that runs a real node: configuration, driver, process."""

@@ -1,0 +1,1 @@
+"""The second shell: whole clusters of the real node in one deterministic process."""
