@@ -1,8 +1,8 @@
 """The Hybrid Logical Clock that stamps writes.
 
-A reading is a uint64: 48 bits of wall-clock milliseconds above a 16-bit counter. It follows the wall
-clock where it can, and counts where the wall clock stands still or lags behind what was heard, so
-that a stamp is always above every stamp seen before. Kulkarni et al., "Logical Physical Clocks"
+A reading is a uint64: 48 bits of wall-clock milliseconds above a 16-bit counter. It follows the
+wall clock where it can, and counts where the wall clock stands still or lags behind what was heard,
+so that a stamp is always above every stamp seen before. Kulkarni et al., "Logical Physical Clocks"
 (2014), with the counter folded into the low bits as section 6.2 there describes.
 
 Two rules are ours. A reading more than the clock bound ahead of the wall clock is refused, never

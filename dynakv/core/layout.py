@@ -101,7 +101,7 @@ def first_layout(members: Sequence[Member], keyspaces: Sequence[KeyspaceSettings
     members = sorted(members, key=lambda m: m.node_id)
     named = {settings.name: settings for settings in keyspaces}
     named.setdefault(DEFAULT_KEYSPACE, KeyspaceSettings(DEFAULT_KEYSPACE))
-    identity = msgpack.encode([(m.node_id, m.address) for m in members])
+    identity = msgpack.encode(members)
     return Layout(
         epoch=1,
         cluster_id=xxh3_64_intdigest(identity),
@@ -114,8 +114,11 @@ def _placed(members: Sequence[Member], settings: KeyspaceSettings, identity: byt
     n = min(settings.replicas, sum(m.weight > 0 for m in members))
     majority = n // 2 + 1
     candidates = [ring.Candidate(m.node_id, m.zone, m.weight) for m in members]
+    # What decides placement is part of the id: members whose configurations differ in it do not
+    # know each other's keyspaces, so that no record can reach a node that places it elsewhere.
+    fixed = (settings.name, settings.mode, settings.replicas, settings.groups, settings.hash_tags)
     return Keyspace(
-        keyspace_id=KeyspaceId(xxh3_64_intdigest(identity + settings.name.encode())),
+        keyspace_id=KeyspaceId(xxh3_64_intdigest(identity + msgpack.encode(fixed))),
         settings=settings,
         n=n,
         rq=n + 1 - majority,

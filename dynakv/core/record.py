@@ -2,9 +2,9 @@
 
 The first register is the value (or a tombstone), the second the expiry (or none). Each carries the
 stamp of the write that set it: `time`, a Hybrid Logical Clock reading (48 bits of wall-clock
-milliseconds above a 16-bit counter), and `writer`, 64 random bits of whoever stamped it. The pair is
-unique and totally ordered. Put and delete write both registers with one stamp; changing an expiry
-writes only the second, keeping a TTL only the first. A register never written has stamp 0.
+milliseconds above a 16-bit counter), and `writer`, 64 random bits of whoever stamped it. The pair
+is unique and totally ordered. Put and delete write both registers with one stamp; changing an
+expiry writes only the second, keeping a TTL only the first. A register never written has stamp 0.
 
 Why two registers: a sliding TTL must neither rewrite the value nor bring an older value back over a
 newer one. Shapiro et al., "A comprehensive study of CRDTs" (2011), section 3.2.1 (LWW-Register).
@@ -46,9 +46,7 @@ def checksum_of(
 ) -> int:
     """Return the xxh3_64 over a record's fields; lengths and the tombstone mark are part of it."""
     if value is None:
-        head = _HEAD(
-            value_time, value_writer, expiry_ms, expiry_time, expiry_writer, len(key), 0
-        )
+        head = _HEAD(value_time, value_writer, expiry_ms, expiry_time, expiry_writer, len(key), 0)
         return xxh3_64_intdigest(head + key)
     head = _HEAD(value_time, value_writer, expiry_ms, expiry_time, expiry_writer, len(key), 1)
     return xxh3_64_intdigest(head + key + value)

@@ -1,9 +1,12 @@
 """The storage rule: what a batch of operations makes of the rows it touches.
 
 Pure, so that the SQLite shell (inside its transaction) and the simulator's disk run the very same
-function: `read_set` names the rows to fetch, `apply` says what to write and what to answer. A row is
-found by (keyspace, group, key). Rows that fail their checksum come in as DAMAGED and go out as the
-record that overwrites them: a whole record from a peer is a repair, a lone register is not.
+function: `read_set` names the rows to fetch, `apply` says what to write and what to answer. A row
+is found by (keyspace, group, key).
+
+A row that fails its checksum comes in as DAMAGED. Nobody knows how new it was, so an ordinary write
+may not overwrite it: the replica would forget that it had acknowledged something newer. Only what
+was merged from enough other replicas heals it.
 """
 
 from collections.abc import Iterable, Mapping
@@ -31,13 +34,14 @@ class MergeRecords(Struct, frozen=True, gc=False):
     keyspace: int
     groups: list[int]
     records: list[Record]
+    heals: bool = False  # merged from enough other replicas to overwrite a damaged row
 
 
 class Merged(Struct, frozen=True, gc=False):
     """Each row before and after, parallel to the records of the request.
 
-    `after[i] is before[i]` where the row already covered the record. A damaged row that the
-    record could not repair is DAMAGED in both.
+    `after[i] is before[i]` where the row already covered the record. A damaged row that was not
+    healed is DAMAGED in both.
     """
 
     before: list[Row]
@@ -138,8 +142,7 @@ def _merge_records(
         if old is None:
             new = record
         elif isinstance(old, Damaged):
-            # A lone register would become a whole record that forgets the other one.
-            new = record if record.value_time and record.expiry_time else old
+            new = record if operation.heals else old
         else:
             new = merge(old, record)
         if new is not old and isinstance(new, Record):

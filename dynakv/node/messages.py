@@ -83,7 +83,7 @@ class Stored(Struct, frozen=True, gc=False):
 
 
 class Found(Struct, frozen=True, gc=False):
-    """What these entries of a Get read: None or a tombstone (value None) where there is no value."""
+    """What these entries of a Get read: None or a tombstone where there is no value."""
 
     entries: list[int]
     records: list[Record | None]
@@ -125,7 +125,8 @@ class Save(Struct, frozen=True, gc=False):
     keyspace: int
     epoch: int
     records: list[Record]
-    previous: bool = False
+    previous: bool = False  # also answer what was there before
+    heals: bool = False  # merged from enough other replicas to overwrite a damaged row
 
 
 class Saved(Struct, frozen=True, gc=False):
@@ -223,7 +224,7 @@ class Ask(Struct, frozen=True, gc=False):
 
 
 class Answer(Struct, frozen=True, gc=False):
-    """Hand `reply` to whoever asked under `call`: a part of a client's answer, or a peer's reply."""
+    """Hand `reply` to whoever asked under `call`: a part for a client, or a peer's reply."""
 
     call: int
     reply: object  # ClientReply or PeerReply
@@ -243,4 +244,3 @@ class Halt(Struct, frozen=True, gc=False):
 
 
 Effect = Ask | Answer | Note | Halt
-

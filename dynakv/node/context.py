@@ -1,0 +1,204 @@
+"""What the sub-machines of one node share: knobs, clocks, asks in flight, timers, effects."""
+
+from collections.abc import Callable
+from random import Random
+
+from msgspec import Struct
+from sortedcontainers import SortedDict
+
+from dynakv import limits
+from dynakv.core.cache import RecordCache
+from dynakv.core.clock_guard import ClockGuard
+from dynakv.core.hashtree import HashTrees
+from dynakv.core.hlc import HybridClock
+from dynakv.core.layout import Keyspace, Layout, NodeId, decode, group_shift, token_of
+from dynakv.core.members import Members
+from dynakv.core.table import Remembered
+from dynakv.node.messages import Ask, Effect, Failed, Note, Now, Reason
+
+Then = Callable[[object], None]  # gets the reply to an ask
+
+
+class Config(Struct, frozen=True):
+    """The knobs of one node; the defaults are the product's. Times in milliseconds."""
+
+    node_id: NodeId
+    value_bytes_max: int = limits.VALUE_BYTES_MAX
+    cache_bytes_max: int = limits.CACHE_BYTES_MAX
+    clock_bound_ms: int = limits.CLOCK_BOUND_MS
+    stamp_age_ms_max: int = limits.STAMP_AGE_MS_MAX
+    attempt_ms: int = limits.ATTEMPT_MS
+    hedge_ms: int = limits.HEDGE_MS
+    heartbeat_ms: int = limits.HEARTBEAT_MS
+    suspect_ms: int = limits.SUSPECT_MS
+
+
+class Counters:
+    """Plain integers that the shell reads; what has its own metric later stands here."""
+
+    __slots__ = (
+        "clock_refusals",
+        "damaged_rows",
+        "failed_entries",
+        "foreign_frames",
+        "gets",
+        "hedged_reads",
+        "puts",
+        "read_repairs",
+        "refused_stamps",
+        "write_backs",
+    )
+
+    def __init__(self) -> None:
+        """Begin at zero."""
+        for name in self.__slots__:
+            setattr(self, name, 0)
+
+    clock_refusals: int
+    damaged_rows: int
+    failed_entries: int
+    foreign_frames: int
+    gets: int
+    hedged_reads: int
+    puts: int
+    read_repairs: int
+    refused_stamps: int
+    write_backs: int
+
+
+class Placement:
+    """One keyspace of the layout in force, in the form that requests need."""
+
+    __slots__ = ("hash_tags", "held", "keyspace", "keyspace_id", "name", "replicas", "shift")
+
+    def __init__(self, keyspace: Keyspace, node_id: NodeId) -> None:
+        """Prepare look-ups for the node `node_id`."""
+        self.keyspace = keyspace
+        self.keyspace_id = int(keyspace.keyspace_id)
+        self.name = keyspace.settings.name
+        self.hash_tags = keyspace.settings.hash_tags
+        self.shift = group_shift(keyspace.settings.groups)
+        # One tuple object per distinct set of replicas, so that equal sets compare by identity.
+        distinct: dict[tuple[NodeId, ...], tuple[NodeId, ...]] = {}
+        self.replicas = [distinct.setdefault(r, r) for r in map(_in_order, keyspace.placement)]
+        self.held = [node_id in replicas for replicas in self.replicas]
+
+    def groups_of(self, keys: list[bytes]) -> list[int]:
+        """Return the shard group of each key."""
+        shift = self.shift
+        hash_tags = self.hash_tags
+        return [token_of(key, hash_tags=hash_tags) >> shift for key in keys]
+
+    def split(self, keys: list[bytes]) -> dict[tuple[NodeId, ...], list[int]]:
+        """Return for each distinct set of replicas the indices of its keys, ascending."""
+        sets: dict[tuple[NodeId, ...], list[int]] = {}
+        replicas = self.replicas
+        for i, group in enumerate(self.groups_of(keys)):
+            where = replicas[group]
+            if where in sets:
+                sets[where].append(i)
+            else:
+                sets[where] = [i]
+        return sets
+
+
+class Context:
+    """The state shared by a node's sub-machines; only the node's own turn touches it."""
+
+    def __init__(
+        self, remembered: Remembered, config: Config, random: Random, now: Now, layout: Layout
+    ) -> None:
+        """Begin a life of the node at the moment `now`."""
+        self.config = config
+        self.node_id = config.node_id
+        self.random = random
+        self.now = now
+        self.remembered = remembered
+        self.writer = remembered.incarnation
+        self.clock = HybridClock(remembered.ceiling_ms, config.clock_bound_ms)
+        self.guard = ClockGuard(
+            now.wall_ms, now.mono_ms, len(layout.members), config.clock_bound_ms
+        )
+        self.cache = RecordCache(config.cache_bytes_max)
+        self.trees = HashTrees(empty=remembered.empty)
+        self.counters = Counters()
+        self.effects: list[Effect] = []
+        self.layout = layout
+        self.layout_digest = layout.digest()
+        self.peers = [m.node_id for m in layout.members if m.node_id != config.node_id]
+        self.members = Members(self.peers, now.mono_ms, config.suspect_ms)
+        placements = [Placement(keyspace, config.node_id) for keyspace in layout.keyspaces]
+        self.by_name = {placement.name: placement for placement in placements}
+        self.by_id = {placement.keyspace_id: placement for placement in placements}
+        # A call id holds the count of starts, so that a reply to a former life matches nothing.
+        self._calls = remembered.starts << 40
+        self._asks: dict[int, tuple[Then, str]] = {}
+        self._timers: SortedDict[int, list[Callable[[], None]]] = SortedDict()
+
+    @classmethod
+    def open(cls, remembered: Remembered, config: Config, random: Random, now: Now) -> "Context":
+        """Begin with the layout that the data directory remembers."""
+        return cls(remembered, config, random, now, decode(remembered.layout))
+
+    def believed_ms(self) -> int:
+        """Return the wall clock to judge by now."""
+        return self.guard.believed_ms(self.now.mono_ms)
+
+    def ask(self, to: str, message: object, deadline_ms: int, then: Then) -> int:
+        """Hand a message to a peer or STORE; `then` gets the one reply. Return the call id."""
+        self._calls = call = self._calls + 1
+        self._asks[call] = (then, to)
+        self.effects.append(Ask(call, to, message, deadline_ms))
+        return call
+
+    def forget(self, call: int) -> None:
+        """Ignore the reply to this call, if it still comes."""
+        self._asks.pop(call, None)
+
+    def answered(self, call: int, reply: object) -> None:
+        """Give a reply to whoever waits for it; one that nobody waits for is dropped."""
+        waiting = self._asks.pop(call, None)
+        if waiting is None:
+            return
+        then, to = waiting
+        unreachable = isinstance(reply, Failed) and reply.reason is Reason.UNREACHABLE
+        if unreachable and self.members.broken(to):
+            self.note("peer_down", peer=to, why="unreachable")
+        then(reply)
+
+    def at(self, mono_ms: int, wake: Callable[[], None]) -> None:
+        """Call `wake` in the first tick at or after this monotonic moment, in coarse buckets."""
+        bucket = bucketed(mono_ms)
+        waiting = self._timers.get(bucket)
+        if waiting is None:
+            self._timers[bucket] = [wake]
+        else:
+            waiting.append(wake)
+
+    def run_timers(self) -> None:
+        """Call what is due."""
+        while self._timers and self._timers.peekitem(0)[0] <= self.now.mono_ms:
+            _, due = self._timers.popitem(0)
+            for wake in due:
+                wake()
+
+    def wake_at(self) -> int | None:
+        """Return the next monotonic moment at which `run_timers` has work."""
+        return self._timers.peekitem(0)[0] if self._timers else None
+
+    def deadline(self, timeout_ms: int) -> int:
+        """Return the end of an attempt that begins now, rounded up to its bucket."""
+        return bucketed(self.now.mono_ms + (timeout_ms or self.config.attempt_ms))
+
+    def note(self, event: str, **fields: str | int) -> None:
+        """Report a rare change of state."""
+        self.effects.append(Note(event, fields))
+
+
+def bucketed(mono_ms: int) -> int:
+    """Return the moment rounded up to its bucket."""
+    return -(-mono_ms // limits.DEADLINE_BUCKET_MS) * limits.DEADLINE_BUCKET_MS
+
+
+def _in_order(replicas: tuple[NodeId, ...]) -> tuple[NodeId, ...]:
+    return tuple(sorted(replicas))

@@ -1,0 +1,85 @@
+"""Heartbeats: signs of life, clock samples, and the check that both nodes mean the same cluster."""
+
+from dynakv.core.layout import NodeId
+from dynakv.node.context import Context
+from dynakv.node.messages import Beat, Beaten, Failed, PeerReply, Reason
+
+_CHECKS_PER_BEAT = 10  # how much more often a peer that is down, or a doubted clock, is asked
+
+
+class Heartbeat:
+    """Asks every peer once per interval; more often while it is down or this clock is doubted."""
+
+    def __init__(self, ctx: Context) -> None:
+        """Begin at the first tick."""
+        self._ctx = ctx
+        self._due_ms = dict.fromkeys(ctx.peers, 0)
+        self._foreign: dict[str, None] = {}
+        ctx.at(ctx.now.mono_ms, self._round)
+
+    def foreign(self, peer: str) -> bool:
+        """Say whether the peer was found to follow another layout."""
+        return peer in self._foreign
+
+    def hurry(self) -> None:
+        """Ask every peer at the next look: this node's clock leapt."""
+        self._due_ms = dict.fromkeys(self._due_ms, 0)
+
+    def answer(self, sender: str, beat: Beat) -> PeerReply:
+        """Reply to a peer's heartbeat."""
+        ctx = self._ctx
+        if not self._same(sender, beat.cluster_id, beat.layout_digest):
+            return Failed(Reason.FOREIGN)
+        return Beaten(ctx.layout.cluster_id, ctx.layout_digest, ctx.now.wall_ms)
+
+    def _round(self) -> None:
+        ctx = self._ctx
+        now_ms = ctx.now.mono_ms
+        interval_ms = ctx.config.heartbeat_ms
+        ctx.at(now_ms + interval_ms // _CHECKS_PER_BEAT, self._round)
+        for silent in ctx.members.tick(now_ms):
+            ctx.note("peer_down", peer=silent, why="silent")
+        for peer in ctx.peers:
+            if now_ms >= self._due_ms[peer]:
+                self._beat(peer)
+
+    def _beat(self, peer: NodeId) -> None:
+        ctx = self._ctx
+        interval_ms = ctx.config.heartbeat_ms
+        asked_ms = ctx.now.mono_ms
+        self._due_ms[peer] = asked_ms + interval_ms
+        beat = Beat(ctx.layout.cluster_id, ctx.layout_digest, ctx.now.wall_ms)
+
+        def beaten(reply: object) -> None:
+            if not (ctx.members.up(peer) and ctx.guard.trusted):
+                self._due_ms[peer] = ctx.now.mono_ms + interval_ms // _CHECKS_PER_BEAT
+            if isinstance(reply, Failed):
+                if reply.reason is Reason.FOREIGN:
+                    self._distrust(peer)
+            elif isinstance(reply, Beaten) and self._same(
+                peer, reply.cluster_id, reply.layout_digest
+            ):
+                self._sample(peer, reply, asked_ms)
+
+        ctx.ask(peer, beat, asked_ms + interval_ms, beaten)
+
+    def _sample(self, peer: NodeId, reply: Beaten, asked_ms: int) -> None:
+        ctx = self._ctx
+        if ctx.guard.sample(peer, reply.wall_ms, asked_ms, ctx.now.mono_ms):
+            event = "clock_trusted" if ctx.guard.trusted else "clock_doubted"
+            ctx.note(event, peer=peer, offset_ms=ctx.guard.offset_ms(peer) or 0)
+
+    def _same(self, peer: str, cluster_id: int, digest: int) -> bool:
+        ctx = self._ctx
+        if cluster_id == ctx.layout.cluster_id and digest == ctx.layout_digest:
+            self._foreign.pop(peer, None)
+            return True
+        self._distrust(peer)
+        return False
+
+    def _distrust(self, peer: str) -> None:
+        """A node that was started with another list of members or keyspaces serves nobody here."""
+        self._ctx.members.broken(peer)
+        if peer not in self._foreign:
+            self._foreign[peer] = None
+            self._ctx.note("peer_foreign", peer=peer, why="its members or keyspaces differ")

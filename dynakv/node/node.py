@@ -1,0 +1,219 @@
+"""The node: one match over everything it can be asked, the index of all behaviour.
+
+    Node(remembered, config, random, now)
+    node.heard(header, now)                  a frame arrived; its messages follow
+    node.asked(call, message, now, sender)   a client or a peer wants something
+    node.answered(call, reply, now)          a peer or STORE replied, or could not
+    node.tick(now)                           time passed
+    node.take_effects()                      what the shell has to do now
+    node.wake_at()                           when the next tick is due, monotonic milliseconds
+
+It never waits, reads no clock and opens no file; the shells do (`server/driver.py`, `sim/`). Client
+messages of one turn that fit together become one operation when the turn ends, in `take_effects`:
+one stamp run, one deadline and one ask per peer serve them all.
+"""
+
+from functools import partial
+from random import Random
+from typing import Final, assert_never
+
+from dynakv import limits
+from dynakv.core.layout import Layout
+from dynakv.core.table import Remembered
+from dynakv.errors import Failure
+from dynakv.node.context import Config, Context
+from dynakv.node.expire import ExpireBatch
+from dynakv.node.get import GetBatch
+from dynakv.node.heartbeat import Heartbeat
+from dynakv.node.messages import (
+    Answer,
+    Beat,
+    ClientMessage,
+    Effect,
+    Expire,
+    Get,
+    Header,
+    Load,
+    Now,
+    PeerMessage,
+    PeerReply,
+    Put,
+    Refused,
+    Save,
+)
+from dynakv.node.put import PutBatch
+from dynakv.node.replica import Replica
+from dynakv.node.stamping import Stamper
+from dynakv.node.validate import refusal, replicas_wanted
+
+FRAME_VERSION: Final = 1
+
+__all__ = ["FRAME_VERSION", "Config", "Node"]
+
+
+class Node:
+    """One member of the cluster, as a deterministic machine."""
+
+    def __init__(self, remembered: Remembered, config: Config, random: Random, now: Now) -> None:
+        """Begin a life on what the data directory remembers."""
+        self._ctx = Context.open(remembered, config, random, now)
+        self._replica = Replica(self._ctx)
+        self._stamper = Stamper(self._ctx)
+        self._heartbeat = Heartbeat(self._ctx)
+        self._puts: dict[object, PutBatch] = {}
+        self._gets: dict[object, GetBatch] = {}
+        self._commit_sequence = remembered.commit_sequence
+
+    @property
+    def context(self) -> Context:
+        """The shared state, for shells that report on it."""
+        return self._ctx
+
+    @property
+    def layout(self) -> Layout:
+        """The layout in force."""
+        return self._ctx.layout
+
+    def heard(self, header: Header, now: Now) -> bool:
+        """Take note of a frame's header; False: not of this cluster, use nothing of the frame."""
+        self._at(now)
+        ctx = self._ctx
+        known = header.cluster_id == ctx.layout.cluster_id and header.node_id in ctx.peers
+        if not known or header.version != FRAME_VERSION:
+            ctx.counters.foreign_frames += 1
+            return False
+        if not ctx.clock.observe(header.hlc, ctx.believed_ms()):
+            ctx.counters.refused_stamps += 1
+        if not self._heartbeat.foreign(header.node_id) and ctx.members.heard(
+            header.node_id, now.mono_ms
+        ):
+            ctx.note("peer_up", peer=header.node_id)
+        return True
+
+    def asked(
+        self, call: int, message: ClientMessage | PeerMessage, now: Now, sender: str | None = None
+    ) -> None:
+        """Serve a client's message (no sender) or a peer's; `Answer` effects carry the reply."""
+        self._at(now)
+        match message:
+            case Put() | Get() | Expire():
+                self._serve(call, message)
+            case Save():
+                self._replica.save(message, partial(self._reply, call), own=False)
+            case Load():
+                self._replica.load(message, partial(self._reply, call))
+            case Beat():
+                self._reply(call, self._heartbeat.answer(sender or "", message))
+            case _:
+                assert_never(message)
+
+    def answered(self, call: int, reply: object, now: Now) -> None:
+        """Take the one reply to an ask; one that came too late is dropped."""
+        self._at(now)
+        self._ctx.answered(call, reply)
+
+    def committed(self, sequence: int) -> None:
+        """Take note of the durable commit sequence, before the replies of that transaction."""
+        self._commit_sequence = sequence
+
+    def tick(self, now: Now) -> None:
+        """Let time pass."""
+        self._at(now)
+        self._ctx.run_timers()
+
+    def wake_at(self) -> int | None:
+        """Return the monotonic moment at which a tick is due."""
+        return self._ctx.wake_at()
+
+    def take_effects(self) -> list[Effect]:
+        """End the turn: start the operations it gathered, return what the shell has to do."""
+        for batches in (self._puts, self._gets):
+            while batches:
+                _, batch = batches.popitem()
+                batch.start()
+        effects, self._ctx.effects = self._ctx.effects, []
+        return effects
+
+    def header(self) -> Header:
+        """Return what heads a frame that leaves now."""
+        ctx = self._ctx
+        return Header(
+            FRAME_VERSION,
+            ctx.node_id,
+            ctx.layout.cluster_id,
+            ctx.remembered.incarnation,
+            self._commit_sequence,
+            ctx.layout.epoch,
+            ctx.clock.last,
+        )
+
+    def _at(self, now: Now) -> None:
+        ctx = self._ctx
+        ctx.now = now
+        if ctx.guard.look(now.wall_ms, now.mono_ms):
+            ctx.note("clock_leapt", wall_ms=now.wall_ms)
+            self._heartbeat.hurry()
+
+    def _reply(self, call: int, reply: PeerReply) -> None:
+        self._ctx.effects.append(Answer(call, reply))
+
+    def _serve(self, call: int, message: ClientMessage) -> None:
+        failure = refusal(self._ctx, message)
+        if failure is not None:
+            self._refuse(call, message, failure)
+            return
+        placement = self._ctx.by_name[message.keyspace]
+        keyspace = placement.keyspace
+        deadline_ms = self._ctx.deadline(message.timeout_ms)
+        match message:
+            case Put():
+                w = replicas_wanted(placement, message.level, message.w, keyspace.wq)
+                self._put(call, message, w, deadline_ms)
+            case Get():
+                r = replicas_wanted(placement, message.level, message.r, keyspace.rq)
+                # Only the levels quorum and all promise that reads never go backwards.
+                level = message.level or keyspace.settings.default_level
+                promised = not message.r and level.value != "one"
+                holders = keyspace.n - keyspace.rq + 1 if promised else 0
+                self._get(call, message, r, holders, deadline_ms)
+            case Expire():
+                w = replicas_wanted(placement, message.level, message.w, keyspace.wq)
+                ctx = self._ctx
+                ExpireBatch(
+                    ctx, self._replica, self._stamper, call, message, w, deadline_ms
+                ).start()
+            case _:
+                assert_never(message)
+
+    def _put(self, call: int, put: Put, w: int, deadline_ms: int) -> None:
+        shape = (
+            put.keyspace,
+            w,
+            deadline_ms,
+            put.previous,
+            put.ttls_ms is None,
+            put.expiries_ms is None,
+            put.times is None,
+        )
+        batch = self._puts.get(shape)
+        if batch is None or batch.size + len(put.keys) > limits.COALESCED_KEYS_MAX:
+            if batch is not None:
+                batch.start()
+            batch = PutBatch(self._ctx, self._replica, self._stamper, put, w, deadline_ms)
+            self._puts[shape] = batch
+        batch.add(call, put)
+
+    def _get(self, call: int, get: Get, r: int, holders: int, deadline_ms: int) -> None:
+        shape = (get.keyspace, r, holders, deadline_ms)
+        batch = self._gets.get(shape)
+        if batch is None or batch.size + len(get.keys) > limits.COALESCED_KEYS_MAX:
+            if batch is not None:
+                batch.start()
+            batch = GetBatch(self._ctx, self._replica, get, r, holders, deadline_ms)
+            self._gets[shape] = batch
+        batch.add(call, get)
+
+    def _refuse(self, call: int, message: ClientMessage, failure: Failure) -> None:
+        self._ctx.counters.failed_entries += len(message.keys)
+        entries = list(range(len(message.keys))) or [0]
+        self._ctx.effects.append(Answer(call, Refused(entries, failure)))

@@ -1,0 +1,173 @@
+"""What a node does as a replica: merge what it is sent, say what it holds.
+
+A coordinator addresses its own replica with the same messages as any other. Nothing is answered
+before STORE replied; what lies in the cache was read from or written to STORE before.
+"""
+
+from collections.abc import Callable
+
+from dynakv.core.cache import MISS
+from dynakv.core.record import Record, intact
+from dynakv.core.table import Damaged, Merged, MergeRecords, ReadRecords, Row, Rows
+from dynakv.node.context import Context, Placement
+from dynakv.node.messages import (
+    STORE,
+    Failed,
+    Load,
+    Loaded,
+    Outcome,
+    PeerReply,
+    Reason,
+    Save,
+    Saved,
+)
+
+Reply = Callable[[PeerReply], None]
+
+
+class Replica:
+    """Serves Save and Load of peers and of this node's own coordinator."""
+
+    def __init__(self, ctx: Context) -> None:
+        """Serve on the node of this context."""
+        self._ctx = ctx
+
+    def save(self, save: Save, reply: Reply, *, own: bool) -> None:
+        """Merge records durably, then reply. `own`: they were stamped and checksummed here."""
+        placement = self._placement(save.keyspace, save.epoch, reply)
+        if placement is None:
+            return
+        records = save.records
+        groups = placement.groups_of([record.key for record in records])
+        outcomes = self._check(placement, records, groups, own=own)
+        if outcomes is not None:
+            taken = [i for i, outcome in enumerate(outcomes) if outcome is Outcome.OK]
+            if not taken:
+                reply(Saved(outcomes, [None] * len(records) if save.previous else None))
+                return
+            records = [records[i] for i in taken]
+            groups = [groups[i] for i in taken]
+        message = MergeRecords(placement.keyspace_id, groups, records, save.heals)
+
+        def merged(answer: object) -> None:
+            assert isinstance(answer, Merged)
+            reply(self._merged(placement, message, answer, outcomes, previous=save.previous))
+
+        self._ctx.ask(STORE, message, 0, merged)
+
+    def load(self, load: Load, reply: Reply) -> None:
+        """Reply with the records under the keys, from the cache or from STORE."""
+        ctx = self._ctx
+        placement = self._placement(load.keyspace, load.epoch, reply)
+        if placement is None:
+            return
+        keyspace, keys = placement.keyspace_id, load.keys
+        get = ctx.cache.get
+        rows: list[Row] = [get(keyspace, key) for key in keys]  # type: ignore[misc]
+        if MISS not in rows:
+            reply(Loaded(None, rows))  # type: ignore[arg-type]
+            return
+        missing = [i for i, row in enumerate(rows) if row is MISS]
+        wanted = [keys[i] for i in missing]
+        message = ReadRecords(keyspace, placement.groups_of(wanted), wanted)
+        ticket = ctx.cache.begin_read()
+
+        def read(answer: object) -> None:
+            assert isinstance(answer, Rows)
+            for i, row in zip(missing, answer.rows, strict=True):
+                rows[i] = row
+                ctx.cache.fill(ticket, keyspace, keys[i], row)
+            ctx.cache.end_read(ticket)
+            reply(self._loaded(rows))
+
+        ctx.ask(STORE, message, 0, read)
+
+    def _placement(self, keyspace: int, epoch: int, reply: Reply) -> Placement | None:
+        placement = self._ctx.by_id.get(keyspace)
+        if placement is None:
+            reply(Failed(Reason.UNKNOWN_KEYSPACE))
+        elif epoch != self._ctx.layout.epoch:
+            reply(Failed(Reason.WRONG_EPOCH))
+        else:
+            return placement
+        return None
+
+    def _check(
+        self, placement: Placement, records: list[Record], groups: list[int], *, own: bool
+    ) -> list[Outcome] | None:
+        """Return the outcome of each record before it reaches the disk; None if all may."""
+        latest = self._ctx.clock.latest_accepted(self._ctx.believed_ms())
+        held = placement.held
+        outcomes: list[Outcome] | None = None
+        for i, record in enumerate(records):
+            if record.value_time > latest or record.expiry_time > latest:
+                outcome = Outcome.AHEAD
+                self._ctx.counters.refused_stamps += 1
+            elif not held[groups[i]]:
+                outcome = Outcome.MISPLACED
+            elif not own and not intact(record):
+                outcome = Outcome.CORRUPT
+            else:
+                continue
+            if outcomes is None:
+                outcomes = [Outcome.OK] * len(records)
+            outcomes[i] = outcome
+        return outcomes
+
+    def _merged(
+        self,
+        placement: Placement,
+        message: MergeRecords,
+        answer: Merged,
+        outcomes: list[Outcome] | None,
+        *,
+        previous: bool,
+    ) -> Saved:
+        """Bring cache and trees up to the disk, and say what became of each record."""
+        keyspace = placement.keyspace_id
+        stored = self._ctx.cache.stored
+        update = self._ctx.trees.update
+        damaged: list[int] = []
+        for i, (group, record, old, new) in enumerate(
+            zip(message.groups, message.records, answer.before, answer.after, strict=True)
+        ):
+            if isinstance(new, Damaged):
+                damaged.append(i)
+            stored(keyspace, record.key, new)
+            if new is not old:
+                update(keyspace, group, record.key, old, new)
+        before = [None if isinstance(r, Damaged) else r for r in answer.before]
+        if outcomes is None and not damaged:
+            return Saved(None, before if previous else None)
+        self._ctx.counters.damaged_rows += len(damaged)
+        return _scattered(outcomes, damaged, before, previous=previous)
+
+    def _loaded(self, rows: list[Row]) -> Loaded:
+        damaged = [i for i, row in enumerate(rows) if isinstance(row, Damaged)]
+        records = [None if isinstance(row, Damaged) else row for row in rows]
+        if not damaged:
+            return Loaded(None, records)
+        self._ctx.counters.damaged_rows += len(damaged)
+        outcomes = [Outcome.OK] * len(rows)
+        for i in damaged:
+            outcomes[i] = Outcome.DAMAGED
+        return Loaded(outcomes, records)
+
+
+def _scattered(
+    outcomes: list[Outcome] | None,
+    damaged: list[int],
+    before: list[Record | None],
+    *,
+    previous: bool,
+) -> Saved:
+    """Put the results of the records that reached the disk back to their places."""
+    if outcomes is None:
+        outcomes = [Outcome.OK] * len(before)
+    taken = [i for i, outcome in enumerate(outcomes) if outcome is Outcome.OK]
+    everything: list[Record | None] = [None] * len(outcomes)
+    for i, old in zip(taken, before, strict=True):
+        everything[i] = old
+    for i in damaged:
+        outcomes[taken[i]] = Outcome.DAMAGED
+    return Saved(outcomes, everything if previous else None)

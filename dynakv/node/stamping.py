@@ -1,0 +1,77 @@
+"""Hands out stamps, and keeps the clock's durable ceiling ahead of them.
+
+A reading is issued only below a ceiling that STORE has confirmed (`core/hlc.py`). A busy node
+raises it in passing, in transactions that happen anyway; the first write after a pause waits.
+"""
+
+from collections.abc import Callable
+
+from dynakv import limits
+from dynakv.core.table import CeilingRaised, RaiseCeiling
+from dynakv.errors import Failure, Kind
+from dynakv.node.context import Context
+from dynakv.node.messages import STORE
+
+
+class Stamper:
+    """Issues runs of consecutive readings; the writer is the node's incarnation."""
+
+    def __init__(self, ctx: Context) -> None:
+        """Stamp for the node of this context."""
+        self._ctx = ctx
+        self._raising = False
+        self._waiting: list[tuple[int, Callable[[int], None]]] = []
+
+    def refusal(self) -> Failure | None:
+        """Say why this node may not coordinate now, or None."""
+        ctx = self._ctx
+        if not ctx.guard.trusted:
+            ctx.counters.clock_refusals += 1
+            return Failure(
+                Kind.UNAVAILABLE,
+                f"node {ctx.node_id} does not trust its clock: no majority of the"
+                f" {len(ctx.peers) + 1} members has agreed with it within"
+                f" {ctx.config.clock_bound_ms} ms since its start or its last leap",
+            )
+        if not ctx.clock.within_bound(ctx.believed_ms()):
+            ctx.counters.clock_refusals += 1
+            return Failure(
+                Kind.UNAVAILABLE,
+                f"node {ctx.node_id} waits for its wall clock: stamps issued before stand more than"
+                f" {ctx.config.clock_bound_ms} ms ahead of it",
+            )
+        return None
+
+    def take(self, count: int, then: Callable[[int], None]) -> None:
+        """Call `then` with the first of `count` readings, now or when the ceiling is raised."""
+        clock = self._ctx.clock
+        wall_ms = self._ctx.believed_ms()
+        first = clock.issue(wall_ms, count)
+        if first is None:
+            self._waiting.append((count, then))
+        if first is None or clock.ceiling_ms - wall_ms < limits.HLC_AHEAD_MS // 2:
+            self._raise(wall_ms)
+        if first is not None:
+            then(first)
+
+    def _raise(self, wall_ms: int) -> None:
+        if self._raising:
+            return
+        self._raising = True
+        message = RaiseCeiling(self._ctx.clock.wanted_ceiling_ms(wall_ms))
+        self._ctx.ask(STORE, message, 0, self._raised)
+
+    def _raised(self, reply: object) -> None:
+        assert isinstance(reply, CeilingRaised)
+        clock = self._ctx.clock
+        clock.raise_ceiling(reply.ceiling_ms)
+        self._raising = False
+        waiting, self._waiting = self._waiting, []
+        for count, then in waiting:
+            # Where the disk took longer than the ceiling runs ahead, stamps lag behind the wall
+            # clock rather than wait for ever.
+            first = clock.issue(min(self._ctx.believed_ms(), clock.ceiling_ms - 1), count)
+            if first is None:
+                self.take(count, then)
+            else:
+                then(first)
