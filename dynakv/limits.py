@@ -7,6 +7,7 @@ KEY_BYTES_MAX: Final = 4096  # an index entry must fit a few to a page
 VALUE_BYTES_MAX: Final = 1 << 20  # default of the knob `limits.value_bytes_max`
 VALUE_BYTES_HARD_MAX: Final = 8 << 20  # what a bulk frame and a transaction are sized for
 REQUEST_KEYS_MAX: Final = 1000  # one message is one transaction at most
+LIST_KEYS_MAX: Final = 1000  # of one page; a page ends earlier where it is full of bytes
 REQUEST_BYTES_MAX: Final = 16 << 20  # of keys and values together: what one peer may have in flight
 KEYSPACE_NAME_BYTES_MAX: Final = 64
 EXPIRY_MS_MAX: Final = (1 << 47) - 1  # year 6429: below the 48 bits of a stamp's wall clock
@@ -49,10 +50,17 @@ READ_KEYS_MAX: Final = 256  # keys of one statement and of one reader's task
 CACHE_BYTES_MAX: Final = 64 << 20  # default of the knob `storage.cache_bytes_max`
 CHECKPOINT_BYTES: Final = 8 << 20  # WAL growth after which the writer checkpoints
 DISK_RESERVE_SHARE: Final = 0.05  # writes are refused when less of the disk than this is free
-PAGE_ROWS_MAX: Final = 256
+PAGE_ROWS_MAX: Final = 256  # of one scan: a reader thread is busy for a few milliseconds
 PAGE_BYTES_MAX: Final = 256 << 10
 
 # --- between nodes ---------------------------------------------------------------------------
 FRAME_BYTES_MAX: Final = 256 << 10  # of the data lane; a larger message travels on the bulk lane
 OUTSTANDING_BYTES_MAX: Final = 16 << 20  # unanswered per peer; beyond it an ask fails at once
 OUTSTANDING_ASKS_MAX: Final = 10_000
+MESSAGE_BYTES_MAX: Final = 32 << 20  # of gRPC: a full request, its columns and room to grow
+RECONNECT_MS: Final = 50  # a cluster that starts must not wait for its slowest node
+RECONNECT_MS_MAX: Final = 1_000  # between attempts to reach a peer that stays away
+CONNECT_MS_MAX: Final = 1_000  # of one attempt: a peer behind a cut cable refuses nothing
+KEEPALIVE_MS: Final = 1_000  # idle connections are probed this often, ...
+KEEPALIVE_TIMEOUT_MS: Final = 2_000  # ... and given up after this, before the peer is suspected
+SWEEP_MS: Final = 100  # how late an ask past its deadline may be forgotten

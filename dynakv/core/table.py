@@ -62,6 +62,29 @@ class Rows(Struct, frozen=True, gc=False):
     rows: list[Row]
 
 
+class ScanRecords(Struct, frozen=True, gc=False):
+    """Read rows of several groups in key order, from `start` or behind `after`, below `end`."""
+
+    keyspace: int
+    groups: list[int]
+    start: bytes
+    after: bytes | None
+    end: bytes | None
+    rows_max: int
+    bytes_max: int
+
+
+class Page(Struct, frozen=True, gc=False):
+    """Rows of a scan, in key order over all its groups; parallel lists, no row is None.
+
+    `next` None: there is nothing further; else every key up to and including it was looked at.
+    """
+
+    keys: list[bytes]
+    rows: list[Row]
+    next: bytes | None
+
+
 class RaiseCeiling(Struct, frozen=True, gc=False):
     """Make an upper bound of the node's Hybrid Logical Clock durable."""
 
@@ -75,6 +98,7 @@ class CeilingRaised(Struct, frozen=True, gc=False):
 
 
 Operation = MergeRecords | RaiseCeiling
+Read = ReadRecords | ScanRecords
 Reply = Merged | CeilingRaised
 
 

@@ -3,9 +3,9 @@
 Messages carry lists of keys, parallel column by column: one operation, one deadline and one ask per
 peer serve many keys. Three families:
 
-    clients  -> node   Put Get Expire              answered by Stored Found Expired Refused
-    node    <-> peers  Save Load Beat              answered by Saved Loaded Beaten Failed
-    node     -> STORE  core.table.Operation, ReadRecords      answered by core.table replies
+    clients  -> node   Put Get Expire List     answered by Stored Found Expired Listed, Refused
+    node    <-> peers  Save Load Scan Beat     answered by Saved Loaded Scanned Beaten, Failed
+    node     -> STORE  core.table.Operation and reads          answered by core.table replies
 
 A client's message is answered in one or more parts; each names its entries (indices into the
 message's columns) and every entry is answered exactly once. A peer's ask ends in exactly one reply.
@@ -70,7 +70,23 @@ class Expire(Struct, frozen=True, gc=False):
     timeout_ms: int = 0
 
 
-ClientMessage = Put | Get | Expire
+class List(Struct, frozen=True, gc=False):
+    """List live keys in order, from `start` on and below `end` (None: to the last).
+
+    Not a snapshot: each key is read at some moment between question and answer. It answers as the
+    one entry 0.
+    """
+
+    keyspace: str
+    start: bytes = b""
+    end: bytes | None = None
+    after: bytes | None = None  # go on behind this key, the `next` of the page before
+    limit: int = 0  # keys of the page; 0: as many as fit
+    keys_only: bool = False  # records come with empty values
+    timeout_ms: int = 0
+
+
+ClientMessage = Put | Get | Expire | List
 
 
 class Stored(Struct, frozen=True, gc=False):
@@ -96,6 +112,15 @@ class Expired(Struct, frozen=True, gc=False):
     applied: list[bool]
 
 
+class Listed(Struct, frozen=True, gc=False):
+    """One page of live records in key order. `next` is None on the last page; else go on behind
+    it. A page may be empty and still not the last: what it passed was deleted or expired."""
+
+    entries: list[int]
+    records: list[Record]
+    next: bytes | None
+
+
 class Refused(Struct, frozen=True, gc=False):
     """These entries failed, all for one reason."""
 
@@ -103,7 +128,7 @@ class Refused(Struct, frozen=True, gc=False):
     failure: Failure
 
 
-ClientReply = Stored | Found | Expired | Refused
+ClientReply = Stored | Found | Expired | Listed | Refused
 
 
 # --- peers -----------------------------------------------------------------------------------
@@ -151,6 +176,30 @@ class Loaded(Struct, frozen=True, gc=False):
     records: list[Record | None]
 
 
+class Scan(Struct, frozen=True, gc=False):
+    """Say what you hold in these shard groups, in key order over all of them."""
+
+    keyspace: int
+    epoch: int
+    groups: list[int]
+    start: bytes
+    after: bytes | None
+    end: bytes | None
+    rows_max: int
+    keys_only: bool
+
+
+class Scanned(Struct, frozen=True, gc=False):
+    """A page of records in key order, tombstones included.
+
+    `next` None: the groups hold nothing further; else everything up to and including `next` was
+    looked at. With `keys_only` values are empty and checksums therefore do not fit.
+    """
+
+    records: list[Record]
+    next: bytes | None
+
+
 class Beat(Struct, frozen=True, gc=False):
     """A heartbeat: who I am, what I believe the layout to be, what my clock says."""
 
@@ -177,6 +226,8 @@ class Reason(IntEnum):
     OVERLOADED = 4  # refused at the peer's door
     UNSUPPORTED = 5
     FOREIGN = 6  # another cluster, or another layout of the same epoch
+    NO_SPACE = 7  # the disk is nearly full
+    DAMAGED = 8  # a row of the page fails its checksum
 
 
 NOTHING_DONE: Final = frozenset(set(Reason) - {Reason.BROKEN})
@@ -188,8 +239,8 @@ class Failed(Struct, frozen=True, gc=False):
     reason: Reason
 
 
-PeerMessage = Save | Load | Beat
-PeerReply = Saved | Loaded | Beaten | Failed
+PeerMessage = Save | Load | Scan | Beat
+PeerReply = Saved | Loaded | Scanned | Beaten | Failed
 
 
 class Header(Struct, frozen=True, gc=False):
@@ -219,7 +270,7 @@ class Ask(Struct, frozen=True, gc=False):
 
     call: int
     to: str
-    message: object  # PeerMessage, core.table.Operation or ReadRecords
+    message: object  # PeerMessage, or core.table.Operation or Read
     deadline_ms: int  # monotonic; a reply after it is of no use. 0 for STORE: no deadline
 
 

@@ -33,6 +33,7 @@ from dynakv.node.messages import (
     Expire,
     Get,
     Header,
+    List,
     Load,
     Now,
     PeerMessage,
@@ -40,9 +41,11 @@ from dynakv.node.messages import (
     Put,
     Refused,
     Save,
+    Scan,
 )
 from dynakv.node.put import PutBatch
 from dynakv.node.replica import Replica
+from dynakv.node.scan import QuorumScan
 from dynakv.node.stamping import Stamper
 from dynakv.node.validate import refusal, replicas_wanted
 
@@ -96,12 +99,14 @@ class Node:
         """Serve a client's message (no sender) or a peer's; `Answer` effects carry the reply."""
         self._at(now)
         match message:
-            case Put() | Get() | Expire():
+            case Put() | Get() | Expire() | List():
                 self._serve(call, message)
             case Save():
                 self._replica.save(message, partial(self._reply, call), own=False)
             case Load():
                 self._replica.load(message, partial(self._reply, call))
+            case Scan():
+                self._replica.scan(message, partial(self._reply, call))
             case Beat():
                 self._reply(call, self._heartbeat.answer(sender or "", message))
             case _:
@@ -182,6 +187,8 @@ class Node:
                 ExpireBatch(
                     ctx, self._replica, self._stamper, call, message, w, deadline_ms
                 ).start()
+            case List():
+                QuorumScan(self._ctx, self._replica, call, message, deadline_ms).start()
             case _:
                 assert_never(message)
 
@@ -214,6 +221,7 @@ class Node:
         batch.add(call, get)
 
     def _refuse(self, call: int, message: ClientMessage, failure: Failure) -> None:
-        self._ctx.counters.failed_entries += len(message.keys)
-        entries = list(range(len(message.keys))) or [0]
+        count = 1 if isinstance(message, List) else len(message.keys)
+        self._ctx.counters.failed_entries += count
+        entries = list(range(count)) or [0]
         self._ctx.effects.append(Answer(call, Refused(entries, failure)))

@@ -11,6 +11,7 @@ from functools import partial
 from itertools import repeat
 
 from dynakv.core.hlc import wall_ms_of
+from dynakv.core.layout import NodeId
 from dynakv.core.record import Record, live, merge, with_value, written
 from dynakv.errors import Failure, Kind
 from dynakv.node.callers import Callers
@@ -240,7 +241,7 @@ class QuorumWrite:
         """Ask all replicas of all entries, the own one last: the others are further away."""
         ctx, own = self._ctx, self._ctx.node_id
         keys = [record.key for record in self._records]
-        asked: dict[str, list[int]] = {}
+        asked: dict[NodeId, list[int]] = {}
         for replicas, entries in self._placement.split(keys).items():
             up = sum(replica == own or ctx.members.up(replica) for replica in replicas)
             if up < self._w:
@@ -252,7 +253,7 @@ class QuorumWrite:
         for replica in sorted(asked, key=lambda replica: replica == own):
             self._ask(replica, sorted(asked[replica]))
 
-    def _ask(self, replica: str, entries: list[int]) -> None:
+    def _ask(self, replica: NodeId, entries: list[int]) -> None:
         ctx = self._ctx
         records = self._records
         if len(entries) < len(records):

@@ -5,10 +5,23 @@ before STORE replied; what lies in the cache was read from or written to STORE b
 """
 
 from collections.abc import Callable
+from typing import cast
 
+from msgspec.structs import replace
+
+from dynakv import limits
 from dynakv.core.cache import MISS
 from dynakv.core.record import Record, intact
-from dynakv.core.table import Damaged, Merged, MergeRecords, ReadRecords, Row, Rows
+from dynakv.core.table import (
+    Damaged,
+    Merged,
+    MergeRecords,
+    Page,
+    ReadRecords,
+    Row,
+    Rows,
+    ScanRecords,
+)
 from dynakv.node.context import Context, Placement
 from dynakv.node.messages import (
     STORE,
@@ -20,6 +33,8 @@ from dynakv.node.messages import (
     Reason,
     Save,
     Saved,
+    Scan,
+    Scanned,
 )
 
 Reply = Callable[[PeerReply], None]
@@ -63,11 +78,12 @@ class Replica:
             return
         keyspace, keys = placement.keyspace_id, load.keys
         get = ctx.cache.get
-        rows: list[Row] = [get(keyspace, key) for key in keys]  # type: ignore[misc]
-        if MISS not in rows:
-            reply(Loaded(None, rows))  # type: ignore[arg-type]
+        cached = [get(keyspace, key) for key in keys]
+        if MISS not in cached:
+            reply(Loaded(None, cast("list[Record | None]", cached)))
             return
-        missing = [i for i, row in enumerate(rows) if row is MISS]
+        missing = [i for i, row in enumerate(cached) if row is MISS]
+        rows: list[Row] = [None if row is MISS else row for row in cached]
         wanted = [keys[i] for i in missing]
         message = ReadRecords(keyspace, placement.groups_of(wanted), wanted)
         ticket = ctx.cache.begin_read()
@@ -79,6 +95,37 @@ class Replica:
                 ctx.cache.fill(ticket, keyspace, keys[i], row)
             ctx.cache.end_read(ticket)
             reply(self._loaded(rows))
+
+        ctx.ask(STORE, message, 0, read)
+
+    def scan(self, scan: Scan, reply: Reply) -> None:
+        """Reply with a page of what lies on disk; a damaged row fails the page, and is counted."""
+        ctx = self._ctx
+        placement = self._placement(scan.keyspace, scan.epoch, reply)
+        if placement is None:
+            return
+        if not all(placement.held[group] for group in scan.groups):
+            reply(Failed(Reason.WRONG_EPOCH))
+            return
+        message = ScanRecords(
+            placement.keyspace_id,
+            scan.groups,
+            scan.start,
+            scan.after,
+            scan.end,
+            min(scan.rows_max, limits.PAGE_ROWS_MAX),
+            limits.PAGE_BYTES_MAX,
+        )
+
+        def read(answer: object) -> None:
+            assert isinstance(answer, Page)
+            records = [row for row in answer.rows if isinstance(row, Record)]
+            if len(records) < len(answer.rows):
+                ctx.counters.damaged_rows += len(answer.rows) - len(records)
+                reply(Failed(Reason.DAMAGED))
+            else:
+                records = list(map(_without_value, records)) if scan.keys_only else records
+                reply(Scanned(records, answer.next))
 
         ctx.ask(STORE, message, 0, read)
 
@@ -152,6 +199,11 @@ class Replica:
         for i in damaged:
             outcomes[i] = Outcome.DAMAGED
         return Loaded(outcomes, records)
+
+
+def _without_value(record: Record) -> Record:
+    """Return the record as a list of keys needs it: nobody can check it against its checksum."""
+    return record if not record.value else replace(record, value=b"")
 
 
 def _scattered(

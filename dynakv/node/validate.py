@@ -7,7 +7,7 @@ from dynakv import limits
 from dynakv.core.layout import Level
 from dynakv.errors import Failure, Kind
 from dynakv.node.context import Context, Placement
-from dynakv.node.messages import KEEP_EXPIRY, ClientMessage, Expire, Get, Put
+from dynakv.node.messages import KEEP_EXPIRY, ClientMessage, Expire, Get, List, Put
 
 
 def refusal(ctx: Context, message: ClientMessage) -> Failure | None:
@@ -16,12 +16,15 @@ def refusal(ctx: Context, message: ClientMessage) -> Failure | None:
     if placement is None:
         known = ", ".join(sorted(ctx.by_name))
         return _invalid(f"keyspace {message.keyspace!r} does not exist; there are: {known}")
-    reason = _keys(message.keys) or _timeout(message.timeout_ms)
-    if reason is None:
-        if isinstance(message, Get):
-            reason = _count("r", message.r, placement)
-        else:
-            reason = _count("w", message.w, placement) or _times(message)
+    reason = _timeout(message.timeout_ms)
+    match message:
+        case List():
+            reason = reason or _range(message)
+        case Get():
+            reason = reason or _keys(message.keys) or _count("r", message.r, placement)
+        case Put() | Expire():
+            reason = reason or _keys(message.keys) or _count("w", message.w, placement)
+            reason = reason or _times(message)
             if reason is None and isinstance(message, Put):
                 reason = _values(ctx, message) or _stamps(ctx, message)
     return None if reason is None else _invalid(reason)
@@ -50,6 +53,18 @@ def _keys(keys: list[bytes]) -> str | None:
         return f"key has {longest} bytes: at most {limits.KEY_BYTES_MAX} are allowed"
     if min(lengths) == 0:
         return f"key is empty: 1 to {limits.KEY_BYTES_MAX} bytes are allowed"
+    return None
+
+
+def _range(message: List) -> str | None:
+    for name, key in (("start", message.start), ("end", message.end), ("after", message.after)):
+        if key is not None and len(key) > limits.KEY_BYTES_MAX:
+            return f"{name} has {len(key)} bytes: at most {limits.KEY_BYTES_MAX} are allowed"
+    if not 0 <= message.limit <= limits.LIST_KEYS_MAX:
+        return (
+            f"limit is {message.limit}: 1 to {limits.LIST_KEYS_MAX} is allowed,"
+            " 0 means as many as fit a page"
+        )
     return None
 
 

@@ -31,6 +31,7 @@ from dynakv.node.messages import (
     Effect,
     Halt,
     Header,
+    List,
     Load,
     Note,
     Now,
@@ -123,7 +124,7 @@ class Driver:
 
     def client(self, message: ClientMessage, answer: Callable[[ClientReply], None]) -> bool:
         """Queue a client's message; False if too many keys wait for their answer."""
-        count = max(len(message.keys), 1)
+        count = _entries_in(message)
         if self._client_keys + count > limits.INBOX_CLIENT_KEYS_MAX or self.halted.done():
             return False
         self._client_keys += count
@@ -200,7 +201,7 @@ class Driver:
             for taken in range(min(len(asks), limits.TURN_MESSAGES_MAX)):
                 if taken >= share and time.monotonic_ns() > end_ns:
                     break
-                call, message, sender = asks.popleft()  # type: ignore[attr-defined]
+                call, message, sender = asks.popleft()
                 node.asked(call, message, now, sender)
         self._perform(node.take_effects())
         if (
@@ -325,6 +326,10 @@ class Driver:
         if not self.halted.done():
             log.critical("halted", reason=reason)
             self.halted.set_result(reason)
+
+
+def _entries_in(message: ClientMessage) -> int:
+    return 1 if isinstance(message, List) else max(len(message.keys), 1)
 
 
 def _keys_in(message: PeerMessage) -> int:
