@@ -13,6 +13,7 @@ from dynakv import limits
 from dynakv.core.cache import MISS
 from dynakv.core.record import Record, intact
 from dynakv.core.table import (
+    DAMAGED,
     Damaged,
     Merged,
     MergeRecords,
@@ -92,6 +93,8 @@ class Replica:
             assert isinstance(answer, Rows)
             for i, row in zip(missing, answer.rows, strict=True):
                 rows[i] = row
+                if row is DAMAGED:
+                    ctx.trees.forget(keyspace, placement.groups_of([keys[i]])[0])
                 ctx.cache.fill(ticket, keyspace, keys[i], row)
             ctx.cache.end_read(ticket)
             reply(self._loaded(rows))
@@ -178,10 +181,13 @@ class Replica:
         for i, (group, record, old, new) in enumerate(
             zip(message.groups, message.records, answer.before, answer.after, strict=True)
         ):
-            if isinstance(new, Damaged):
+            if old is DAMAGED:
+                # A healed row may be older than what was cached before the damage.
+                self._ctx.cache.forget(keyspace, record.key)
+            if new is DAMAGED:
                 damaged.append(i)
             stored(keyspace, record.key, new)
-            if new is not old:
+            if new is not old or new is DAMAGED:
                 update(keyspace, group, record.key, old, new)
         before = [None if isinstance(r, Damaged) else r for r in answer.before]
         if outcomes is None and not damaged:

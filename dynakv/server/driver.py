@@ -19,7 +19,17 @@ import structlog
 
 from dynakv import limits
 from dynakv.core.layout import Layout
-from dynakv.core.table import Operation, ReadRecords, Reply, Rows, bytes_in, rows_in
+from dynakv.core.table import (
+    Operation,
+    Page,
+    Read,
+    ReadRecords,
+    Reply,
+    Rows,
+    ScanRecords,
+    bytes_in,
+    rows_in,
+)
 from dynakv.errors import StorageError
 from dynakv.node.messages import (
     STORE,
@@ -56,9 +66,9 @@ class Disk(Protocol):
         """Apply and make durable in one transaction."""
 
     def read_soon(
-        self, requests: list[ReadRecords], done: Callable[[list[Rows] | StorageError], None]
+        self, requests: list[Read], done: Callable[[list[Rows | Page] | StorageError], None]
     ) -> None:
-        """Read committed rows."""
+        """Read committed rows; one reply per request."""
 
     @property
     def commit_sequence(self) -> int:
@@ -107,7 +117,7 @@ class Driver:
         self._peer_keys = 0
         self._peer_call_keys: dict[int, int] = {}
         self._writes: deque[tuple[int, Operation]] = deque()
-        self._reads: deque[tuple[int, ReadRecords]] = deque()
+        self._reads: deque[tuple[int, Read]] = deque()
         self._writing = False
         self._reading = 0
         self._scheduled = False
@@ -234,7 +244,7 @@ class Driver:
             if isinstance(effect, Ask):
                 if effect.to != STORE:
                     self._links.send(effect)
-                elif isinstance(effect.message, ReadRecords):
+                elif isinstance(effect.message, ReadRecords | ScanRecords):
                     self._reads.append((effect.call, effect.message))
                 else:
                     self._writes.append((effect.call, effect.message))  # type: ignore[arg-type]
@@ -300,18 +310,18 @@ class Driver:
         """Hand the waiting reads to the readers, grouped."""
         while self._reads and self._reading < _READS_IN_FLIGHT_MAX:
             calls: list[int] = []
-            requests: list[ReadRecords] = []
+            requests: list[Read] = []
             keys = 0
             while self._reads and (not calls or keys < limits.READ_KEYS_MAX):
                 call, request = self._reads.popleft()
-                keys += len(request.keys)
+                keys += _rows_read_by(request)
                 calls.append(call)
                 requests.append(request)
             self._reading += 1
             self._disk.read_soon(requests, self._read_done(calls))
 
-    def _read_done(self, calls: list[int]) -> Callable[[list[Rows] | StorageError], None]:
-        def done(replies: list[Rows] | StorageError) -> None:
+    def _read_done(self, calls: list[int]) -> Callable[[list[Rows | Page] | StorageError], None]:
+        def done(replies: list[Rows | Page] | StorageError) -> None:
             self._reading -= 1
             if isinstance(replies, StorageError):
                 self._halt(str(replies))
@@ -326,6 +336,10 @@ class Driver:
         if not self.halted.done():
             log.critical("halted", reason=reason)
             self.halted.set_result(reason)
+
+
+def _rows_read_by(request: Read) -> int:
+    return len(request.keys) if isinstance(request, ReadRecords) else request.rows_max
 
 
 def _entries_in(message: ClientMessage) -> int:
