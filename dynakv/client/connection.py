@@ -1,0 +1,256 @@
+"""Unary calls to a cluster: the first endpoint that can be reached takes them.
+
+Endpoints are tried in order while connecting only. Once a call has left, it is never repeated
+here: a write whose connection broke may have happened, and a repetition without the stamp of the
+first attempt would be a second write. Errors come out as the tree of `dynakv.errors`, sorted by
+what the ErrorInfo of the status says about a retry.
+
+With `endpoints.py` this is all that the commands know of gRPC.
+"""
+
+import asyncio
+import contextlib
+from collections.abc import Awaitable, Callable, Sequence
+from types import TracebackType
+from typing import Any, Final, NoReturn, Self, TypeVar
+
+import grpc
+import grpc.aio
+from msgspec import Struct
+
+from dynakv import limits
+from dynakv.core.layout import Level
+from dynakv.errors import RefusedError, UnknownOutcomeError, UsageError
+from dynakv.v1 import kvstore_pb2, kvstore_pb2_grpc, ring_pb2
+
+CONNECT_MS: Final = 2_000  # per endpoint: a host that drops packets must not hide the next one
+SILENCE_MS: Final = 5_000  # beyond the deadline that the node keeps: then it is the node that hangs
+
+
+Reply = TypeVar("Reply")
+_Code = grpc.StatusCode
+_LEVELS = {
+    None: ring_pb2.LEVEL_UNSPECIFIED,
+    Level.ONE: ring_pb2.LEVEL_ONE,
+    Level.QUORUM: ring_pb2.LEVEL_QUORUM,
+    Level.ALL: ring_pb2.LEVEL_ALL,
+}
+
+
+class Version(Struct, frozen=True):
+    """The stamp of a write."""
+
+    time: int  # uint64 HLC
+    writer: int  # uint64
+
+
+class Value(Struct, frozen=True):
+    """What a get found; `value` is None where there is none."""
+
+    value: bytes | None
+    version: Version | None  # of the value or of the delete; None: never written
+    expires_at_ms: int  # Unix time; 0: never
+
+
+class Reach(Struct, frozen=True):
+    """How far a request goes; the defaults leave all of it to the keyspace and the node."""
+
+    keyspace: str = ""
+    level: Level | None = None
+    replicas: int = 0  # r or w: overrides the level; 0: not given
+    timeout_ms: int = 0  # 0: the node's own
+
+
+class UnreachableError(RefusedError):
+    """No endpoint could be connected to; nothing was sent."""
+
+
+class Connection:
+    """One channel to one node, found on first use. Use it with `async with`."""
+
+    def __init__(self, endpoints: Sequence[str], connect_ms: int = CONNECT_MS) -> None:
+        """Remember where to look; nothing is opened yet."""
+        assert endpoints
+        self.endpoint = ""  # that of the node found
+        self._endpoints = endpoints
+        self._connect_ms = connect_ms
+        self._channel: grpc.aio.Channel | None = None
+        self._stub: Any = None  # generated code has no types for its stubs
+
+    async def __aenter__(self) -> Self:
+        """Return the connection itself; it connects on first use."""
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Close the channel."""
+        if self._channel is not None:
+            await self._channel.close()
+
+    async def put(
+        self,
+        key: bytes,
+        value: bytes,
+        reach: Reach,
+        *,
+        ttl_ms: int = 0,
+        keep_ttl: bool = False,
+    ) -> Version:
+        """Write a key and return the stamp of the write."""
+        request = kvstore_pb2.PutRequest(
+            keyspace=reach.keyspace,
+            key=key,
+            value=value,
+            ttl_ms=ttl_ms,
+            keep_ttl=keep_ttl,
+            level=_LEVELS[reach.level],
+            w=reach.replicas,
+        )
+        reply = await self._call("Put", request, reach, writes=True)
+        return _version(reply.stamp)
+
+    async def get(self, key: bytes, reach: Reach) -> Value:
+        """Read a key."""
+        request = kvstore_pb2.GetRequest(
+            keyspace=reach.keyspace, key=key, level=_LEVELS[reach.level], r=reach.replicas
+        )
+        reply = await self._call("Get", request, reach, writes=False)
+        version = _version(reply.stamp) if reply.HasField("stamp") else None
+        return Value(reply.value if reply.found else None, version, reply.expires_at_ms)
+
+    async def delete(self, key: bytes, reach: Reach) -> Version:
+        """Delete a key, whether it exists or not, and return the stamp of the delete."""
+        request = kvstore_pb2.DeleteRequest(
+            keyspace=reach.keyspace, key=key, level=_LEVELS[reach.level], w=reach.replicas
+        )
+        reply = await self._call("Delete", request, reach, writes=True)
+        return _version(reply.stamp)
+
+    async def expire(self, key: bytes, ttl_ms: int, reach: Reach) -> bool:
+        """Let an existing key expire `ttl_ms` from now; False where it has no value."""
+        request = kvstore_pb2.ExpireRequest(
+            keyspace=reach.keyspace,
+            key=key,
+            ttl_ms=ttl_ms,
+            level=_LEVELS[reach.level],
+            w=reach.replicas,
+        )
+        reply = await self._call("Expire", request, reach, writes=True)
+        return bool(reply.applied)
+
+    async def persist(self, key: bytes, reach: Reach) -> bool:
+        """Take the deadline off an existing key; False where it has no value."""
+        request = kvstore_pb2.PersistRequest(
+            keyspace=reach.keyspace, key=key, level=_LEVELS[reach.level], w=reach.replicas
+        )
+        reply = await self._call("Persist", request, reach, writes=True)
+        return bool(reply.applied)
+
+    async def ring_state(self, timeout_ms: int = 0) -> ring_pb2.GetRingStateResponse:
+        """Return the ring as the node found sees it."""
+        request = ring_pb2.GetRingStateRequest()
+        reply: ring_pb2.GetRingStateResponse = await self._call(
+            "GetRingState", request, Reach(timeout_ms=timeout_ms), writes=False
+        )
+        return reply
+
+    async def _call(self, method: str, request: object, reach: Reach, *, writes: bool) -> Any:
+        await self._connect()
+        send: Callable[..., Awaitable[Any]] = getattr(self._stub, method)
+        timeout_s = reach.timeout_ms / 1000 or None
+        silence_ms = (reach.timeout_ms or limits.ATTEMPT_MS) + SILENCE_MS
+        try:
+            async with asyncio.timeout(silence_ms / 1000):
+                return await send(request, timeout=timeout_s)
+        except grpc.aio.AioRpcError as error:
+            _raise(error, self.endpoint, writes=writes)
+        except TimeoutError:
+            text = f"{self.endpoint} did not answer within {silence_ms} ms"
+            raise _uncertain(text, writes=writes) from None
+
+    async def _connect(self) -> None:
+        """Open a channel to the first endpoint that accepts one. Raises UnreachableError."""
+        if self._channel is not None:
+            return
+        for endpoint in self._endpoints:
+            channel = grpc.aio.insecure_channel(endpoint, options=_OPTIONS)
+            if await _ready(channel, self._connect_ms):
+                self._channel, self.endpoint = channel, endpoint
+                self._stub = kvstore_pb2_grpc.KVStoreStub(channel)  # type: ignore[no-untyped-call]
+                return
+            await channel.close()
+        raise UnreachableError(
+            f"no endpoint could be reached; tried {', '.join(self._endpoints)} "
+            "(name others with --endpoints or DYNAKV_ENDPOINTS)"
+        )
+
+
+_OPTIONS = [
+    ("grpc.max_receive_message_length", limits.MESSAGE_BYTES_MAX),
+    ("grpc.max_send_message_length", limits.MESSAGE_BYTES_MAX),
+    # A proxy of the environment is for the web, not for the nodes beside us.
+    ("grpc.enable_http_proxy", 0),
+]
+
+
+async def _ready(channel: grpc.aio.Channel, within_ms: int) -> bool:
+    """Say whether the channel connects; the first failure counts, where gRPC would go on trying."""
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(within_ms / 1000):
+            state = channel.get_state(try_to_connect=True)
+            while state is not grpc.ChannelConnectivity.READY:
+                if state in _DEAD:
+                    return False
+                await channel.wait_for_state_change(state)
+                state = channel.get_state(try_to_connect=True)
+            return True
+    return False
+
+
+_DEAD = (grpc.ChannelConnectivity.TRANSIENT_FAILURE, grpc.ChannelConnectivity.SHUTDOWN)
+
+
+def _version(stamp: kvstore_pb2.Stamp) -> Version:
+    return Version(stamp.time, stamp.writer)
+
+
+def _uncertain(text: str, *, writes: bool) -> RefusedError | UnknownOutcomeError:
+    if writes:
+        return UnknownOutcomeError(f"{text}; the write may have happened")
+    return RefusedError(text)
+
+
+def _raise(error: grpc.aio.AioRpcError, endpoint: str, *, writes: bool) -> NoReturn:
+    """Raise what the status means for the caller; nothing is assumed where it does not say."""
+    code, text = error.code(), error.details() or error.code().name
+    retry = _retry_of(error)
+    if retry == "never":
+        raise UsageError(text) from None
+    if retry == "safe":
+        raise RefusedError(text) from None
+    if retry == "same-stamp":
+        raise UnknownOutcomeError(text) from None
+    # Not from DynaKV's own code: the transport, or something else that listens there.
+    text = f"{endpoint}: {code.name}: {text}"
+    if code in (_Code.INVALID_ARGUMENT, _Code.FAILED_PRECONDITION, _Code.UNIMPLEMENTED):
+        raise UsageError(text) from None
+    if code is _Code.RESOURCE_EXHAUSTED:
+        raise RefusedError(text) from None
+    raise _uncertain(text, writes=writes) from None
+
+
+def _retry_of(error: grpc.aio.AioRpcError) -> str:
+    """Return `retry` of the status's ErrorInfo, empty where there is none."""
+    from google.rpc import error_details_pb2, status_pb2
+
+    for name, raw in error.trailing_metadata() or ():
+        if name == "grpc-status-details-bin" and isinstance(raw, bytes):
+            for detail in status_pb2.Status.FromString(raw).details:
+                info = error_details_pb2.ErrorInfo()
+                if detail.Unpack(info):
+                    return str(info.metadata.get("retry", ""))
+    return ""

@@ -1,0 +1,272 @@
+"""The local disk as the driver sees it: batches in, replies back, or a failure that stops the node.
+
+A thin shell around `core/table.py`. A commit is one transaction, one hop to the writer's thread and
+one fsync; whoever calls collects what arrives meanwhile into the next one. Reads of rows that no
+cache holds run beside it on threads of their own.
+
+Fail-stop: after the first error of the disk, of SQLite or of our own threads nothing more is read
+or written, and every request, also those under way, ends in that StorageError. What was not
+confirmed may or may not exist. No call blocks the event loop; run the process with
+`sys.setswitchinterval(0.0001)`, or a busy loop starves the threads (see `rows.py`).
+"""
+
+import asyncio
+import secrets
+import sqlite3
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+from typing import Final, TypeVar
+
+from dynakv.core import layout as layouts
+from dynakv.core.layout import Layout
+from dynakv.core.table import (
+    Operation,
+    Page,
+    Read,
+    ReadRecords,
+    Remembered,
+    Reply,
+    Rows,
+    ScanRecords,
+)
+from dynakv.errors import StorageError
+from dynakv.storage import directory as directories
+from dynakv.storage import identity, schema
+from dynakv.storage.connection import Reader, Writer
+from dynakv.storage.directory import Directory
+
+READERS: Final = 2
+FREE_SHARE_AGE_S: Final = 1.0  # how old an answer of `free_share` may be
+
+T = TypeVar("T")
+Done = Callable[[T | StorageError], None]
+
+
+class Store:
+    """An open data directory. Use only in the event loop that opened it.
+
+    `remembered` is what the directory said when it was opened; `commit_sequence` counts durable
+    transactions and has risen when their replies are delivered; `failure` is the error that ended
+    all work, or None.
+    """
+
+    def __init__(self, directory: Directory, remembered: Remembered) -> None:
+        """For `open` only."""
+        self.remembered = remembered
+        self.commit_sequence = remembered.commit_sequence
+        self.failure: StorageError | None = None
+        self._directory = directory
+        self._loop = asyncio.get_running_loop()
+        self._writer: Writer
+        self._readers: list[Reader] = []
+        self._reading: list[int] = []  # requests under way, per reader
+        self._closed: StorageError | None = None
+        self._free_share = 1.0
+        self._free_share_until = float("-inf")
+
+    @classmethod
+    async def open(cls, path: Path, node_id: str, layout: bytes, *, make: bool = True) -> "Store":
+        """Return the store in the directory `path`, with one start more on its count.
+
+        With `make` a directory that is missing or empty becomes one of node `node_id`, with a new
+        incarnation; else it is refused. `layout` is `core.layout.encode` of what the configuration
+        says. Raises StorageError where the directory is in use, foreign, newer, damaged or failing.
+        """
+        given = layouts.decode(layout)
+        directory = directories.claim(path, make=make)
+        try:
+            if not directory.database.exists():
+                _make(directory, node_id, layout)
+            directories.refuse_wrong_header(directory.database)
+            return await cls._open_claimed(directory, node_id, given)
+        except BaseException:
+            directory.release()
+            raise
+
+    @classmethod
+    async def _open_claimed(cls, directory: Directory, node_id: str, given: Layout) -> "Store":
+        database = directory.database
+        store: Store | None = None
+        writer = Writer(database, lambda error: store.fail(error) if store else None)
+        readers = [Reader(database) for _ in range(READERS)]
+        try:
+            with _as_storage_error(database):
+                await writer
+                load = partial(_load, directory=directory, node_id=node_id, given=given)
+                remembered = await writer.run(load)
+                writer.begin(remembered)
+                for reader in readers:
+                    await reader
+        except BaseException:
+            for reader in readers:
+                await reader.close()
+            await writer.finish(checkpoint=False)
+            raise
+        store = cls(directory, remembered)
+        store._writer, store._readers, store._reading = writer, readers, [0] * READERS
+        return store
+
+    def commit_soon(self, operations: Sequence[Operation], done: Done[list[Reply]]) -> None:
+        """Apply the operations in one durable transaction, then call `done` in the event loop.
+
+        One reply per operation, in order; later operations see earlier ones. `done` is called
+        exactly once, never before this returns. Transactions run one after the other.
+        """
+        refusal = self.failure or self._closed
+        if refusal is not None:
+            self._loop.call_soon(done, refusal)
+            return
+        writer = self._writer
+        writer.submit(partial(writer.transact, operations), partial(self._committed, done))
+
+    def read_soon(self, requests: Sequence[Read], done: Done[list[Rows | Page]]) -> None:
+        """Read rows in one hop, then call `done` in the event loop with one reply per request.
+
+        Sees every transaction that was confirmed before the call, perhaps later ones too; each
+        row is whole, different rows may be of different moments.
+        """
+        refusal = self.failure or self._closed
+        if refusal is not None:
+            self._loop.call_soon(done, refusal)
+            return
+        nth = min(range(READERS), key=self._reading.__getitem__)
+        self._reading[nth] += 1
+        reader = self._readers[nth]
+        reader.submit(partial(reader.read, requests), partial(self._was_read, nth, done))
+
+    async def commit(self, operations: Sequence[Operation]) -> list[Reply]:
+        """Return the replies of `commit_soon`. Raises StorageError."""
+        future: asyncio.Future[list[Reply]] = self._loop.create_future()
+        self.commit_soon(operations, partial(_settle, future))
+        return await future
+
+    async def read(self, request: ReadRecords) -> Rows:
+        """Return the reply of `read_soon` to one request. Raises StorageError."""
+        reply = await self._read(request)
+        assert isinstance(reply, Rows)
+        return reply
+
+    async def scan(self, request: ScanRecords) -> Page:
+        """Return the reply of `read_soon` to one request. Raises StorageError."""
+        reply = await self._read(request)
+        assert isinstance(reply, Page)
+        return reply
+
+    async def _read(self, request: Read) -> Rows | Page:
+        future: asyncio.Future[list[Rows | Page]] = self._loop.create_future()
+        self.read_soon([request], partial(_settle, future))
+        return (await future)[0]
+
+    def free_share(self) -> float:
+        """Return which part of the disk, 0 to 1, is free; looked up at most once a second.
+
+        Below `limits.DISK_RESERVE_SHARE` writes must be refused: a full disk also refuses
+        checkpoints and deletes. Where the disk does not even tell, the store fails, and it is 0.
+        """
+        now = time.monotonic()
+        if now >= self._free_share_until:
+            try:
+                self._free_share = directories.free_share(self._directory.path)
+            except OSError as error:
+                self.fail(error)
+                self._free_share = 0.0
+            self._free_share_until = now + FREE_SHARE_AGE_S
+        return self._free_share
+
+    def fail(self, error: BaseException) -> StorageError:
+        """Stop all work for good, and return the failure that every caller now gets."""
+        if self.failure is None:
+            self.failure = _storage_error(self._directory.database, error)
+        return self.failure
+
+    async def close(self) -> None:
+        """Finish what was submitted, move the WAL into the database, let go of the directory.
+
+        May be called again. After a failure nothing more is written; it then still waits for the
+        threads, so a process that must halt at once need not call it.
+        """
+        if self._closed is not None:
+            return
+        database = self._directory.database
+        self._closed = StorageError(f"database {database} is closed")
+        try:
+            with _as_storage_error(database):
+                if self.failure is not None:
+                    # SQLite checkpoints when the last connection closes, unless it cannot write.
+                    await self._writer.finish(checkpoint=False)
+                for reader in self._readers:
+                    await reader.close()
+                if self.failure is None:
+                    await self._writer.finish(checkpoint=True)
+        finally:
+            self._directory.release()
+
+    def _committed(self, done: Done[list[Reply]], outcome: list[Reply] | BaseException) -> None:
+        if isinstance(outcome, BaseException):
+            self.fail(outcome)
+        else:
+            self.commit_sequence += 1
+        done(self._outcome(outcome))
+
+    def _was_read(self, nth: int, done: Done[T], outcome: T | BaseException) -> None:
+        self._reading[nth] -= 1
+        if isinstance(outcome, BaseException):
+            self.fail(outcome)
+        done(self._outcome(outcome))
+
+    def _outcome(self, outcome: T | BaseException) -> T | StorageError:
+        if self.failure is not None:
+            return self.failure
+        assert not isinstance(outcome, BaseException)
+        return outcome
+
+
+def _make(directory: Directory, node_id: str, layout: bytes) -> None:
+    database = directory.database
+    try:
+        directory.prepare()
+        # Not 0: that stands for a register nobody wrote, and the incarnation is a writer.
+        incarnation = secrets.randbits(64) or 1
+        schema.make(directory.unfinished, node_id, incarnation, layout)
+        directory.adopt()
+    except (OSError, sqlite3.Error) as error:
+        raise StorageError(f"database {database} cannot be made: {error}") from error
+
+
+def _load(
+    connection: sqlite3.Connection, directory: Directory, node_id: str, given: Layout
+) -> Remembered:
+    reason = schema.fault(connection)
+    if reason is not None:
+        raise StorageError(f"database {directory.database} {reason}")
+    return identity.start(connection, directory.path, node_id, given)
+
+
+def _settle(future: asyncio.Future[T], outcome: T | StorageError) -> None:
+    if future.done():
+        return  # whoever awaited was cancelled
+    if isinstance(outcome, StorageError):
+        future.set_exception(outcome)
+    else:
+        future.set_result(outcome)
+
+
+@contextmanager
+def _as_storage_error(database: Path) -> Iterator[None]:
+    try:
+        yield
+    except (OSError, sqlite3.Error) as error:
+        raise _storage_error(database, error) from error
+
+
+def _storage_error(database: Path, error: BaseException) -> StorageError:
+    """Return what happened as the StorageError that names the file, with the cause attached."""
+    if isinstance(error, StorageError):
+        return error
+    code = getattr(error, "sqlite_errorname", type(error).__name__)
+    failure = StorageError(f"database {database} failed: {error} ({code})")
+    failure.__cause__ = error
+    return failure

@@ -1,0 +1,59 @@
+import pytest
+
+from dynakv import limits
+from dynakv.client import texts
+from dynakv.errors import UsageError
+
+
+@pytest.mark.parametrize(
+    ("text", "ms"),
+    [
+        ("1ms", 1),
+        ("30s", 30_000),
+        ("1.5h", 5_400_000),
+        ("0.001s", 1),
+        (" 2m ", 120_000),
+        ("7d", 604_800_000),
+        ("1w", 604_800_000),
+        ("36600d", limits.TTL_MS_MAX),
+    ],
+)
+def test_a_duration_is_a_number_and_a_unit(text: str, ms: int) -> None:
+    assert texts.ttl_ms(text) == ms
+
+
+@pytest.mark.parametrize("text", ["", "30", "s", "30 s", "1e3s", "30S", "٣s", "1y", "9" * 21 + "s"])
+def test_what_is_no_duration_is_refused_with_the_units(text: str) -> None:
+    with pytest.raises(UsageError, match=r"must be a number and a unit \(ms, s, m, h, d, w\)"):
+        texts.ttl_ms(text)
+
+
+@pytest.mark.parametrize("text", ["0s", "-5s", "0.9ms", "36601d", "36600.01d", "99999999999w"])
+def test_a_ttl_outside_a_millisecond_and_a_century_is_refused_with_the_limits(text: str) -> None:
+    with pytest.raises(UsageError) as refusal:
+        texts.ttl_ms(text)
+    assert str(refusal.value) == f"--ttl = {text!r}: must be between 1ms and 36600d"
+
+
+def test_a_limit_is_written_in_its_largest_whole_unit() -> None:
+    with pytest.raises(UsageError, match="between 1ms and 1m"):
+        texts.duration_ms("2m", "--timeout", 60_000)
+
+
+def test_a_stamp_shows_moment_counter_and_writer() -> None:
+    text = texts.stamp(1_700_000_000_123 << 16 | 4, 0xFF)
+    assert text == "2023-11-14T22:13:20.123Z+4@00000000000000ff"
+
+
+@pytest.mark.parametrize(
+    ("wall_ms", "text"),
+    [
+        (0, "1970-01-01T00:00:00.000Z"),
+        (2**31 * 1000, "2038-01-19T03:14:08.000Z"),
+        (2**32 * 1000 + 5, "2106-02-07T06:28:16.005Z"),
+        (limits.EXPIRY_MS_MAX, "6429-10-17T02:45:55.327Z"),
+        (2**48 - 1, "281474976710655ms"),
+    ],
+)
+def test_every_moment_of_a_stamp_can_be_shown(wall_ms: int, text: str) -> None:
+    assert texts.moment(wall_ms) == text
