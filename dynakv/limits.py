@@ -63,4 +63,6 @@ RECONNECT_MS_MAX: Final = 1_000  # between attempts to reach a peer that stays a
 CONNECT_MS_MAX: Final = 1_000  # of one attempt: a peer behind a cut cable refuses nothing
 KEEPALIVE_MS: Final = 1_000  # idle connections are probed this often, ...
 KEEPALIVE_TIMEOUT_MS: Final = 2_000  # ... and given up after this, before the peer is suspected
+CLIENT_KEEPALIVE_MS: Final = 30_000  # the same towards clients: one that vanished frees its calls
+CLIENT_KEEPALIVE_TIMEOUT_MS: Final = 10_000
 SWEEP_MS: Final = 100  # how late an ask past its deadline may be forgotten

@@ -14,7 +14,7 @@ from dynakv.core.hlc import HybridClock
 from dynakv.core.layout import Keyspace, Layout, NodeId, decode, group_shift, token_of
 from dynakv.core.members import Members
 from dynakv.core.table import Remembered
-from dynakv.node.messages import Ask, Effect, Failed, Note, Now, Reason
+from dynakv.node.messages import Ask, Effect, Failed, MemberView, Note, Now, Reason
 
 Then = Callable[[object], None]  # gets the reply to an ask
 
@@ -23,6 +23,7 @@ class Config(Struct, frozen=True):
     """The knobs of one node; the defaults are the product's. Times in milliseconds."""
 
     node_id: NodeId
+    client_address: str = ""  # where clients reach this node; told to the peers
     value_bytes_max: int = limits.VALUE_BYTES_MAX
     cache_bytes_max: int = limits.CACHE_BYTES_MAX
     clock_bound_ms: int = limits.CLOCK_BOUND_MS
@@ -126,6 +127,7 @@ class Context:
         self.layout = layout
         self.layout_digest = layout.digest()
         self.peers = [m.node_id for m in layout.members if m.node_id != config.node_id]
+        self.client_addresses = {str(config.node_id): config.client_address}
         self.members = Members(self.peers, now.mono_ms, config.suspect_ms)
         placements = [Placement(keyspace, config.node_id) for keyspace in layout.keyspaces]
         self.by_name = {placement.name: placement for placement in placements}
@@ -143,6 +145,15 @@ class Context:
     def believed_ms(self) -> int:
         """Return the wall clock to judge by now."""
         return self.guard.believed_ms(self.now.mono_ms)
+
+    def member_views(self) -> dict[str, MemberView]:
+        """Return what this node believes of each member."""
+        views = {str(self.node_id): MemberView(True, self.config.client_address, 0)}
+        for peer in self.peers:
+            address = self.client_addresses.get(peer, "")
+            offset_ms = self.guard.offset_ms(peer)
+            views[peer] = MemberView(self.members.up(peer), address, offset_ms)
+        return views
 
     def ask(self, to: str, message: object, deadline_ms: int, then: Then) -> int:
         """Hand a message to a peer or STORE; `then` gets the one reply. Return the call id."""

@@ -30,7 +30,13 @@ class Heartbeat:
         ctx = self._ctx
         if not self._same(sender, beat.cluster_id, beat.layout_digest):
             return Failed(Reason.FOREIGN)
-        return Beaten(ctx.layout.cluster_id, ctx.layout_digest, ctx.now.wall_ms)
+        ctx.client_addresses[sender] = beat.client_address
+        return Beaten(
+            ctx.layout.cluster_id,
+            ctx.layout_digest,
+            ctx.now.wall_ms,
+            ctx.config.client_address,
+        )
 
     def _round(self) -> None:
         ctx = self._ctx
@@ -48,7 +54,12 @@ class Heartbeat:
         interval_ms = ctx.config.heartbeat_ms
         asked_ms = ctx.now.mono_ms
         self._due_ms[peer] = asked_ms + interval_ms
-        beat = Beat(ctx.layout.cluster_id, ctx.layout_digest, ctx.now.wall_ms)
+        beat = Beat(
+            ctx.layout.cluster_id,
+            ctx.layout_digest,
+            ctx.now.wall_ms,
+            ctx.config.client_address,
+        )
 
         def beaten(reply: object) -> None:
             if not (ctx.members.up(peer) and ctx.guard.trusted):
@@ -65,6 +76,7 @@ class Heartbeat:
 
     def _sample(self, peer: NodeId, reply: Beaten, asked_ms: int) -> None:
         ctx = self._ctx
+        ctx.client_addresses[peer] = reply.client_address
         if ctx.guard.sample(peer, reply.wall_ms, asked_ms, ctx.now.mono_ms):
             event = "clock_trusted" if ctx.guard.trusted else "clock_doubted"
             ctx.note(event, peer=peer, offset_ms=ctx.guard.offset_ms(peer) or 0)

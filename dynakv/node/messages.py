@@ -206,6 +206,7 @@ class Beat(Struct, frozen=True, gc=False):
     cluster_id: int
     layout_digest: int
     wall_ms: int
+    client_address: str = ""
 
 
 class Beaten(Struct, frozen=True, gc=False):
@@ -214,6 +215,7 @@ class Beaten(Struct, frozen=True, gc=False):
     cluster_id: int
     layout_digest: int
     wall_ms: int
+    client_address: str = ""
 
 
 class Reason(IntEnum):
@@ -253,6 +255,14 @@ class Header(Struct, frozen=True, gc=False):
     commit_sequence: int
     epoch: int
     hlc: int
+
+
+class MemberView(Struct, frozen=True, gc=False):
+    """What this node believes of a member, itself included."""
+
+    up: bool
+    client_address: str  # of its KVStore; empty while it was not heard from
+    clock_offset_ms: int | None  # its clock minus ours; None before a sample
 
 
 # --- effects ---------------------------------------------------------------------------------

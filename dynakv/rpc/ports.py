@@ -12,6 +12,7 @@ from dynakv.node.messages import (
     ClientMessage,
     ClientReply,
     Header,
+    MemberView,
     PeerMessage,
     PeerReply,
 )
@@ -41,5 +42,5 @@ class Inbox(Protocol):
     def layout(self) -> Layout:
         """Return the layout in force."""
 
-    def states(self) -> dict[str, bool]:
-        """Return for each member whether this node believes it up."""
+    def member_views(self) -> dict[str, MemberView]:
+        """Return what this node believes of each member, itself included."""

@@ -43,6 +43,7 @@ from dynakv.node.messages import (
     Header,
     List,
     Load,
+    MemberView,
     Note,
     Now,
     PeerMessage,
@@ -175,10 +176,9 @@ class Driver:
         """Return the layout in force."""
         return self._node.layout
 
-    def states(self) -> dict[str, bool]:
-        """Return whether each member, this node included, is believed up."""
-        context = self._node.context
-        return {**context.members.states(), context.node_id: True}
+    def member_views(self) -> dict[str, MemberView]:
+        """Return what this node believes of each member, itself included."""
+        return self._node.context.member_views()
 
     def unanswered(self) -> int:
         """Return how many keys of clients wait for their answer."""

@@ -81,6 +81,7 @@ async def _serve_with(store: Store, config: Config, stop: asyncio.Event) -> None
         await _stopped_or_halted(stop, driver)
         log.info("draining", node_id=config.node_id, unanswered_keys=driver.unanswered())
         await client_door.set_serving(serving=False)
+    driver.halted.cancel()  # that the last turns find the store closed is no failing disk
 
 
 async def _stopped_or_halted(stop: asyncio.Event, driver: Driver) -> None:
@@ -106,6 +107,7 @@ def _node_config(config: Config) -> NodeConfig:
     timing = config.timing
     return NodeConfig(
         node_id=config.node_id,
+        client_address=_reachable(config),
         value_bytes_max=config.limits.value_bytes_max,
         cache_bytes_max=config.storage.cache_bytes_max,
         clock_bound_ms=timing.clock_bound_ms,
@@ -114,6 +116,15 @@ def _node_config(config: Config) -> NodeConfig:
         heartbeat_ms=timing.heartbeat_ms,
         suspect_ms=timing.suspect_ms,
     )
+
+
+def _reachable(config: Config) -> str:
+    """Return where clients reach this node: an address bound on every interface names none, so the
+    host then is the one under which the peers know this node. Empty where the port is not fixed."""
+    host, port = parsed(config.listen.client)
+    if host in ("0.0.0.0", "::"):  # noqa: S104 - compared, not bound
+        host = parsed(config.peer_address)[0]
+    return joined(host, port) if port else ""
 
 
 def _say_ready(config: Config, store: Store, driver: Driver, port: int) -> None:

@@ -26,6 +26,7 @@ from dynakv.core import table
 from dynakv.core.table import Operation, Page, Read, Remembered, Reply, Rows, ScanRecords
 from dynakv.errors import StorageError
 from dynakv.storage import rows
+from dynakv.storage.recent import RecentRows
 from dynakv.storage.schema import PAGE_BYTES
 
 WAL_BYTES_MAX: Final = 8 * limits.CHECKPOINT_BYTES  # beyond it the writer waits for readers
@@ -127,6 +128,7 @@ class Writer(Connection):
         self._wal_index_path = Path(f"{database}-shm")
         self._wal_index = -1
         self._frames_seen = 0  # in the WAL after the last checkpoint
+        self._recent = RecentRows()
         self._broken = False  # a job failed: nothing may be written any more
         self._commit_sequence = 0
         self._ceiling_ms = 0
@@ -155,9 +157,10 @@ class Writer(Connection):
         self._broken = True
         connection = self._conn
         execute = connection.execute
-        wanted = list(table.read_set(operations))
+        found, wanted = self._recent.split(table.read_set(operations))
         execute("BEGIN IMMEDIATE")
-        found = dict(zip(wanted, rows.fetch(connection, wanted), strict=True))
+        if wanted:
+            found.update(zip(wanted, rows.fetch(connection, wanted), strict=True))
         writes, replies = table.apply(operations, found)
         rows.store(connection, writes)
         for reply in replies:
@@ -170,6 +173,7 @@ class Writer(Connection):
             (self._commit_sequence, self._ceiling_ms, len(writes)),
         )
         execute("COMMIT")
+        self._recent.committed(writes)
         if self._growth() * _FRAME_BYTES >= limits.CHECKPOINT_BYTES:
             # A job of its own, so that this one's replies do not wait for it.
             callback = _Callback(self._loop, self._checkpointed)

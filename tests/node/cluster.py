@@ -1,25 +1,33 @@
 """A few real nodes in one process without time or network: what node tests run on.
 
 Messages travel at once and in order; disks are dicts behind `core.table`. A test can hold back what
-goes to a node or its disk, let time pass, and look at every row.
+goes to a node or its disk, alter what is under way, set clocks wrong, restart a node, let time
+pass, and look at every row.
 """
 
 from collections import deque
+from collections.abc import Callable
 from random import Random
+
+from msgspec.structs import replace
 
 from dynakv.core import table
 from dynakv.core.layout import KeyspaceSettings, Level, Member, NodeId, encode, first_layout
 from dynakv.core.record import Record, intact
+from dynakv.errors import Failure
 from dynakv.node.messages import (
     STORE,
     Answer,
     Ask,
     Failed,
+    Found,
     Get,
     Note,
     Now,
     Put,
     Reason,
+    Refused,
+    Stored,
 )
 from dynakv.node.node import Config, Node
 
@@ -53,15 +61,29 @@ class Disk:
 class Cluster:
     """Nodes n1..nN and the messages between them."""
 
-    def __init__(self, nodes: int = 3, *, settled: bool = True, **settings: object) -> None:
+    def __init__(
+        self,
+        nodes: int = 3,
+        *,
+        settled: bool = True,
+        config: dict[str, object] | None = None,
+        **settings: object,
+    ) -> None:
         members = [Member(NodeId(f"n{i}"), f"127.0.0.1:{i}") for i in range(1, nodes + 1)]
-        keyspace = KeyspaceSettings("default", groups=8, **settings)  # type: ignore[arg-type]
+        keyspace = KeyspaceSettings("default", groups=64, **settings)  # type: ignore[arg-type]
         self.layout = first_layout(members, [keyspace])
         self.now = START
-        self.disks = {m.node_id: Disk() for m in members}
-        self.nodes = {m.node_id: self.start(m.node_id) for m in members}
+        self.skew_ms: dict[str, int] = {}  # node -> its wall clock minus the true one
+        self.config = config or {}
+        self.disks: dict[str, Disk] = {m.node_id: Disk() for m in members}
+        self.nodes: dict[str, Node] = {m.node_id: self.start(m.node_id) for m in members}
         self.held: dict[str, deque[tuple[str, Ask]]] = {}  # node -> asks held back, with sender
-        self.unreachable: set[str] = set()
+        self.held_kinds: dict[str, tuple[type, ...]] = {}  # node -> what of that is held back
+        self.held_disks: dict[str, deque[Ask]] = {}  # node -> what its disk has not done yet
+        self.unreachable: set[str] = set()  # nothing reaches these nodes
+        self.failing: dict[tuple[str, type], Reason] = {}  # (node, kind of ask) -> how it fails
+        # A test may alter a reply under way: gets the replying node and the reply.
+        self.alter: Callable[[str, object], object] = lambda node_id, reply: reply
         self.answers: list[tuple[int, object]] = []
         self.notes: list[Note] = []
         self.sent: list[tuple[str, Ask]] = []
@@ -83,11 +105,23 @@ class Cluster:
             layout=encode(self.layout),
             empty=not disk.rows,
         )
-        return Node(remembered, Config(NodeId(node_id)), Random(int(node_id[1:])), self.now)
+        config = Config(NodeId(node_id), **self.config)  # type: ignore[arg-type]
+        return Node(remembered, config, Random(int(node_id[1:])), self.clock_of(node_id))
 
-    def hold(self, node_id: str) -> None:
-        """Keep back what other nodes ask of this one."""
+    def clock_of(self, node_id: str) -> Now:
+        """Return what the two clocks of a node say now."""
+        return Now(self.now.wall_ms + self.skew_ms.get(node_id, 0), self.now.mono_ms)
+
+    def restart(self, node_id: str, *, starts: int = 2) -> None:
+        """Begin a new life of a node on its disk; what it had under way is gone."""
+        self.held_disks.pop(node_id, None)
+        self.nodes[node_id] = self.start(node_id, starts=starts)
+        self.run()
+
+    def hold(self, node_id: str, *kinds: type) -> None:
+        """Keep back what other nodes ask of this one: all, or these kinds of message."""
         self.held[node_id] = deque()
+        self.held_kinds[node_id] = kinds
 
     def release(self, node_id: str) -> None:
         """Deliver what was held back."""
@@ -95,18 +129,32 @@ class Cluster:
             self._deliver(sender, ask)
         self.run()
 
+    def fail_held(self, node_id: str, reason: Reason) -> None:
+        """Let what was held back end without being delivered."""
+        for sender, ask in self.held.pop(node_id):
+            self._fail(sender, ask, reason)
+        self.run()
+
+    def hold_disk(self, node_id: str) -> None:
+        """Let the disk of a node do nothing until it is released."""
+        self.held_disks[node_id] = deque()
+
+    def release_disk(self, node_id: str) -> None:
+        """Let a disk do what was asked of it meanwhile."""
+        for ask in self.held_disks.pop(node_id):
+            self._serve(node_id, ask)
+        self.run()
+
     def pass_ms(self, ms: int) -> None:
         """Let time pass for every node, in steps of 10 ms."""
         for _ in range(0, ms, 10):
             self.now = Now(self.now.wall_ms + 10, self.now.mono_ms + 10)
-            for node in self.nodes.values():
-                node.tick(self.now)
             self.run()
 
     def run(self) -> None:
         """Tick every node, then deliver until nothing moves."""
-        for node in self.nodes.values():
-            node.tick(self.now)
+        for node_id, node in self.nodes.items():
+            node.tick(self.clock_of(node_id))
         moving = True
         while moving:
             moving = False
@@ -117,11 +165,24 @@ class Cluster:
 
     def ask(self, message: object, at: str = "n1") -> list[object]:
         """Let a client ask one node; return the parts of the answer that came so far."""
-        self._calls += 1
-        call = self._calls
-        self.nodes[at].asked(call, message, self.now)  # type: ignore[arg-type]
+        call = self.submit(message, at)
         self.run()
+        return self.parts(call)
+
+    def submit(self, message: object, at: str = "n1") -> int:
+        """Let a client ask one node in a turn that goes on; `run` ends it. Return the call."""
+        self._calls += 1
+        self.nodes[at].asked(self._calls, message, self.clock_of(at))  # type: ignore[arg-type]
+        return self._calls
+
+    def parts(self, call: int) -> list[object]:
+        """Return the parts of the answer to a call that came so far."""
         return [reply for answered, reply in self.answers if answered == call]
+
+    @property
+    def last_parts(self) -> list[object]:
+        """The parts of the answer to the latest message of a client that was answered at all."""
+        return self.parts(max(call for call, _ in self.answers))
 
     def put(
         self, key: bytes, value: bytes | None, at: str = "n1", **options: object
@@ -130,7 +191,7 @@ class Cluster:
 
     def get(self, key: bytes, at: str = "n1", level: Level | None = None) -> Record | None:
         (found,) = self.ask(Get("default", [key], level), at)
-        return found.records[0]  # type: ignore[attr-defined]
+        return found.records[0]  # type: ignore[attr-defined, no-any-return]
 
     def rows(self, key: bytes) -> dict[str, table.Row]:
         """Return what lies on each node's disk under a key."""
@@ -140,6 +201,32 @@ class Cluster:
             for (_, _, k), row in disk.rows.items()
             if k == key
         }
+
+    def replicas_of(self, key: bytes) -> tuple[str, ...]:
+        """Return the nodes that hold a key, in order."""
+        placement = self.nodes["n1"].context.by_name["default"]
+        return placement.replicas[placement.groups_of([key])[0]]
+
+    def key_on(self, *node_ids: str, absent: tuple[str, ...] = ()) -> bytes:
+        """Return a key that all of these nodes hold and none of the absent ones."""
+        keys = (b"key%d" % i for i in range(10_000))
+        return next(
+            key
+            for key in keys
+            if set(node_ids) <= set(self.replicas_of(key))
+            and not set(absent) & set(self.replicas_of(key))
+        )
+
+    def flip(self, node_id: str, key: bytes) -> None:
+        """Change a bit of a value on a disk, and let the node forget what it had read before."""
+        disk = self.disks[node_id]
+        for where, row in disk.rows.items():
+            if where[2] == key:
+                assert isinstance(row, Record)
+                assert row.value
+                damaged = bytes([row.value[0] ^ 1]) + row.value[1:]
+                disk.rows[where] = replace(row, value=damaged)
+                self.nodes[node_id].context.cache.forget(where[0], key)
 
     def asked(self, kind: type) -> list[tuple[str, str]]:
         """Return (from, to) of every ask of that kind so far."""
@@ -157,24 +244,83 @@ class Cluster:
         elif isinstance(effect, Ask):
             self.sent.append((node_id, effect))
             if effect.to == STORE:
-                reply = self.disks[node_id].serve(effect.message)
-                self.nodes[node_id].answered(effect.call, reply, self.now)
+                if node_id in self.held_disks:
+                    self.held_disks[node_id].append(effect)
+                else:
+                    self._serve(node_id, effect)
             elif effect.to in self.unreachable:
-                failed = Failed(Reason.UNREACHABLE)
-                self.nodes[node_id].answered(effect.call, failed, self.now)
-            elif effect.to in self.held:
+                self._fail(node_id, effect, Reason.UNREACHABLE)
+            elif (effect.to, type(effect.message)) in self.failing:
+                self._fail(node_id, effect, self.failing[effect.to, type(effect.message)])
+            elif effect.to in self.held and self._holds(effect):
                 self.held[effect.to].append((node_id, effect))
             else:
                 self._deliver(node_id, effect)
 
+    def _holds(self, ask: Ask) -> bool:
+        kinds = self.held_kinds[ask.to]
+        return not kinds or isinstance(ask.message, kinds)
+
+    def _serve(self, node_id: str, ask: Ask) -> None:
+        reply = self.disks[node_id].serve(ask.message)
+        self.nodes[node_id].answered(ask.call, reply, self.clock_of(node_id))
+
+    def _fail(self, node_id: str, ask: Ask, reason: Reason) -> None:
+        self.nodes[node_id].answered(ask.call, Failed(reason), self.clock_of(node_id))
+
     def _deliver(self, sender: str, ask: Ask) -> None:
         self._calls += 1
         self._peer_calls[self._calls] = (sender, ask.call)
-        target = self.nodes[ask.to]
-        target.heard(self.nodes[sender].header(), self.now)
-        target.asked(self._calls, ask.message, self.now, sender)  # type: ignore[arg-type]
+        target, now = self.nodes[ask.to], self.clock_of(ask.to)
+        target.heard(self.nodes[sender].header(), now)
+        target.asked(self._calls, ask.message, now, sender)  # type: ignore[arg-type]
 
     def _reply(self, node_id: str, peer: tuple[str, int], reply: object) -> None:
         sender, call = peer
-        self.nodes[sender].heard(self.nodes[node_id].header(), self.now)
-        self.nodes[sender].answered(call, reply, self.now)
+        now = self.clock_of(sender)
+        self.nodes[sender].heard(self.nodes[node_id].header(), now)
+        self.nodes[sender].answered(call, self.alter(node_id, reply), now)
+
+
+def warmed(
+    nodes: int = 3, *, config: dict[str, object] | None = None, **settings: object
+) -> Cluster:
+    """Return a cluster whose nodes have raised their clocks' ceilings already."""
+    cluster = Cluster(nodes, config=config, **settings)  # type: ignore[arg-type]
+    for i in range(1, nodes + 1):
+        stored_of(cluster.put(b"warm", b"up", at=f"n{i}"))
+    cluster.sent.clear()
+    return cluster
+
+
+def failure_of(parts: list[object]) -> Failure:
+    """Return why all entries of an answer in one part failed."""
+    (part,) = parts
+    assert isinstance(part, Refused)
+    return part.failure
+
+
+def stored_of(parts: list[object]) -> Stored:
+    """Return the one part of a put that succeeded as a whole."""
+    (part,) = parts
+    assert isinstance(part, Stored)
+    return part
+
+
+def found_of(parts: list[object]) -> Found:
+    """Return the one part of a get that succeeded as a whole."""
+    (part,) = parts
+    assert isinstance(part, Found)
+    return part
+
+
+def value_of(parts: list[object]) -> bytes | None:
+    """Return the value that a get of one key found."""
+    (record,) = found_of(parts).records
+    return None if record is None else record.value
+
+
+def values(cluster: Cluster, key: bytes) -> dict[str, bytes | None]:
+    """Return the value that lies under a key on each node that has a row."""
+    rows = cluster.rows(key)
+    return {node: row.value for node, row in rows.items() if isinstance(row, Record)}

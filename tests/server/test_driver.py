@@ -337,7 +337,8 @@ def test_the_nodes_timers_fire_without_any_message() -> None:
         assert [ask.to for ask in shell.links.sent] == ["n2", "n3"]
         await asyncio.sleep(2.1)
         assert len(shell.links.sent) == 6
-        assert shell.driver.states() == {"n1": True, "n2": False, "n3": False}
+        views = shell.driver.member_views()
+        assert {n: view.up for n, view in views.items()} == {"n1": True, "n2": False, "n3": False}
 
     run(test)
 

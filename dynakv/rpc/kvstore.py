@@ -1,0 +1,277 @@
+"""KVStore: the gRPC door for clients.
+
+A door translates and nothing else: what a request may say is decided by the node, for all doors
+alike. Refused here is only what the protobuf form could say and `node.messages` could not: enum
+values out of range, negative times, two expiries at once, columns of unequal length.
+"""
+
+import time
+from collections.abc import Callable
+from typing import Final
+
+from dynakv.core.layout import DEFAULT_KEYSPACE
+from dynakv.core.record import Record
+from dynakv.errors import Failure, UsageError
+from dynakv.node.messages import (
+    KEEP_EXPIRY,
+    ClientMessage,
+    Expire,
+    Expired,
+    Found,
+    Get,
+    List,
+    Listed,
+    Put,
+    Refused,
+    Stored,
+)
+from dynakv.rpc import pipeline
+from dynakv.rpc.collector import FULL, submit
+from dynakv.rpc.fields import (
+    after_of,
+    check_times,
+    cursor_of,
+    deadline_ms,
+    level_of,
+    observed,
+    range_of,
+)
+from dynakv.rpc.methods import Context, Method, timeout_ms, unary
+from dynakv.rpc.ports import Inbox
+from dynakv.rpc.ring_state import RingState
+from dynakv.v1 import kvstore_pb2 as pb
+from dynakv.v1 import ring_pb2
+
+SERVICE: Final = pb.DESCRIPTOR.services_by_name["KVStore"]
+
+
+class KVStore:
+    """Serves clients out of one node's inbox."""
+
+    def __init__(
+        self, inbox: Inbox, wall_ms: Callable[[], int] = lambda: time.time_ns() // 1_000_000
+    ) -> None:
+        """Serve `inbox`; `wall_ms` is the wall clock that a handshake shows."""
+        self._inbox = inbox
+        self._wall_ms = wall_ms
+        self._ring_state = RingState(inbox)
+
+    def handlers(self) -> dict[str, Method]:
+        """Return the handler of each method of the service."""
+        return {
+            "Put": unary(self.put, pb.PutRequest),
+            "Get": unary(self.get, pb.GetRequest),
+            "Delete": unary(self.delete, pb.DeleteRequest),
+            "Expire": unary(self.expire, pb.ExpireRequest),
+            "Persist": unary(self.persist, pb.PersistRequest),
+            "List": unary(self.list, pb.ListRequest),
+            "Pipeline": unary(self.pipeline, pb.PipelineRequest),
+            "Handshake": unary(self.handshake, pb.HandshakeRequest),
+            "GetRingState": unary(self._ring_state.get, ring_pb2.GetRingStateRequest),
+        }
+
+    async def put(self, request: pb.PutRequest, context: Context) -> pb.PutResponse | Failure:
+        """Write one key."""
+        expiry_ms = request.expires_at_ms
+        if request.ttl_ms or expiry_ms or request.keep_ttl:
+            _check_expiry(request.ttl_ms, expiry_ms, keep=request.keep_ttl)
+            expiry_ms = KEEP_EXPIRY if request.keep_ttl else expiry_ms
+        stamped = request.HasField("stamp")
+        part = await self._ask(
+            Put(
+                request.keyspace or DEFAULT_KEYSPACE,
+                [request.key],
+                [request.value],
+                [request.ttl_ms] if request.ttl_ms else None,
+                [expiry_ms] if expiry_ms else None,
+                [request.stamp.time] if stamped else None,
+                [request.stamp.writer] if stamped else None,
+                level_of(request.level),
+                request.w,
+                request.previous,
+                timeout_ms(context),
+            )
+        )
+        if isinstance(part, Failure):
+            return part
+        assert isinstance(part, Stored)
+        return pb.PutResponse(
+            hlc=self._hlc(),
+            stamp=pb.Stamp(time=part.times[0], writer=part.writers[0]),
+            previous=_previous(part),
+        )
+
+    async def get(self, request: pb.GetRequest, context: Context) -> pb.GetResponse | Failure:
+        """Read one key."""
+        part = await self._ask(
+            Get(
+                request.keyspace or DEFAULT_KEYSPACE,
+                [request.key],
+                level_of(request.level),
+                request.r,
+                timeout_ms(context),
+            )
+        )
+        if isinstance(part, Failure):
+            return part
+        assert isinstance(part, Found)
+        return _found(self._hlc(), part.records[0])
+
+    async def delete(
+        self, request: pb.DeleteRequest, context: Context
+    ) -> pb.DeleteResponse | Failure:
+        """Delete one key."""
+        stamped = request.HasField("stamp")
+        part = await self._ask(
+            Put(
+                request.keyspace or DEFAULT_KEYSPACE,
+                [request.key],
+                [None],
+                times=[request.stamp.time] if stamped else None,
+                writers=[request.stamp.writer] if stamped else None,
+                level=level_of(request.level),
+                w=request.w,
+                previous=request.previous,
+                timeout_ms=timeout_ms(context),
+            )
+        )
+        if isinstance(part, Failure):
+            return part
+        assert isinstance(part, Stored)
+        return pb.DeleteResponse(
+            hlc=self._hlc(),
+            stamp=pb.Stamp(time=part.times[0], writer=part.writers[0]),
+            previous=_previous(part),
+        )
+
+    async def expire(
+        self, request: pb.ExpireRequest, context: Context
+    ) -> pb.ExpireResponse | Failure:
+        """Set the deadline of one key."""
+        ttl_ms, expires_at_ms = request.ttl_ms, request.expires_at_ms
+        _check_expiry(ttl_ms, expires_at_ms, keep=False)
+        if not ttl_ms and not expires_at_ms:
+            raise UsageError("expire needs ttl_ms or expires_at_ms above 0; Persist removes both")
+        part = await self._ask(
+            Expire(
+                request.keyspace or DEFAULT_KEYSPACE,
+                [request.key],
+                [ttl_ms] if ttl_ms else None,
+                [expires_at_ms] if expires_at_ms else None,
+                level_of(request.level),
+                request.w,
+                timeout_ms(context),
+            )
+        )
+        if isinstance(part, Failure):
+            return part
+        assert isinstance(part, Expired)
+        return pb.ExpireResponse(hlc=self._hlc(), applied=part.applied[0])
+
+    async def persist(
+        self, request: pb.PersistRequest, context: Context
+    ) -> pb.PersistResponse | Failure:
+        """Remove the deadline of one key."""
+        part = await self._ask(
+            Expire(
+                request.keyspace or DEFAULT_KEYSPACE,
+                [request.key],
+                level=level_of(request.level),
+                w=request.w,
+                timeout_ms=timeout_ms(context),
+            )
+        )
+        if isinstance(part, Failure):
+            return part
+        assert isinstance(part, Expired)
+        return pb.PersistResponse(hlc=self._hlc(), applied=part.applied[0])
+
+    async def list(self, request: pb.ListRequest, context: Context) -> pb.ListResponse | Failure:
+        """List a page of keys."""
+        start, end = range_of(request)
+        part = await self._ask(
+            List(
+                request.keyspace or DEFAULT_KEYSPACE,
+                start,
+                end,
+                after_of(request.cursor),
+                request.limit,
+                request.keys_only,
+                timeout_ms(context),
+            )
+        )
+        if isinstance(part, Failure):
+            return part
+        assert isinstance(part, Listed)
+        return pb.ListResponse(
+            hlc=self._hlc(),
+            entries=[
+                pb.ListedEntry(
+                    key=record.key,
+                    value=record.value or b"",
+                    stamp=pb.Stamp(time=record.value_time, writer=record.value_writer),
+                    expires_at_ms=deadline_ms(record),
+                )
+                for record in part.records
+            ],
+            next_cursor=cursor_of(part.next),
+        )
+
+    async def pipeline(
+        self, request: pb.PipelineRequest, context: Context
+    ) -> pb.PipelineResponse | Failure:
+        """Run many requests."""
+        results = await pipeline.run(self._inbox, request, lambda: timeout_ms(context))
+        if isinstance(results, Failure):
+            return results
+        return pb.PipelineResponse(hlc=self._hlc(), results=results)
+
+    async def handshake(
+        self, request: pb.HandshakeRequest, context: Context
+    ) -> pb.HandshakeResponse:
+        """Say who answers and what time it is here."""
+        del request, context
+        header = self._inbox.header()
+        return pb.HandshakeResponse(
+            cluster_id=header.cluster_id,
+            node_id=header.node_id,
+            epoch=header.epoch,
+            hlc=header.hlc,
+            wall_ms=self._wall_ms(),
+        )
+
+    async def _ask(self, message: ClientMessage) -> Stored | Found | Expired | Listed | Failure:
+        collector = submit(self._inbox, message)
+        if collector is None:
+            return FULL
+        part = (await collector.parts())[0]
+        return part.failure if isinstance(part, Refused) else part
+
+    def _hlc(self) -> int:
+        return self._inbox.header().hlc
+
+
+def _check_expiry(ttl_ms: int, expires_at_ms: int, *, keep: bool) -> None:
+    check_times("ttl_ms", (ttl_ms,))
+    check_times("expires_at_ms", (expires_at_ms,))
+    if bool(ttl_ms) + bool(expires_at_ms) + keep > 1:
+        raise UsageError("at most one of ttl_ms, expires_at_ms and keep_ttl may be given")
+
+
+def _previous(part: Stored) -> pb.Observed | None:
+    return None if part.previous is None else observed(part.previous[0])
+
+
+def _found(hlc: int, record: Record | None) -> pb.GetResponse:
+    if record is None:
+        return pb.GetResponse(hlc=hlc)
+    stamp = pb.Stamp(time=record.value_time, writer=record.value_writer)
+    if record.value is None:
+        return pb.GetResponse(hlc=hlc, stamp=stamp)
+    return pb.GetResponse(
+        hlc=hlc,
+        found=True,
+        value=record.value,
+        stamp=stamp,
+        expires_at_ms=deadline_ms(record),
+    )

@@ -1,0 +1,53 @@
+"""One way to serve a unary method: what is wrong with a call becomes its status, no stack trace.
+
+A method returns its response or a Failure, or raises UsageError for a request that contradicts
+itself, PeerError for one that no member of a cluster sends. Bytes that are no request at all are
+refused here as well: left to gRPC they would become UNKNOWN, which tells a writer that the write
+may have happened.
+"""
+
+from collections.abc import Awaitable, Callable
+from typing import Any, TypeAlias, TypeVar, cast
+
+from google.protobuf.message import DecodeError, Message
+from grpc import RpcMethodHandler, unary_unary_rpc_method_handler
+from grpc.aio import ServicerContext
+
+from dynakv import limits
+from dynakv.errors import Failure, Kind, PeerError, UsageError
+from dynakv.rpc import status
+
+Context = ServicerContext[Any, Any]
+Method: TypeAlias = "RpcMethodHandler[Any, Any]"  # generic for the type checker only
+Request = TypeVar("Request", bound=Message)
+
+
+def unary(
+    method: Callable[[Request, Context], Awaitable[Message | Failure]], request_type: type[Request]
+) -> Method:
+    """Return the gRPC handler that serves `method`."""
+
+    async def serve(raw: bytes, context: Context) -> bytes:
+        try:
+            request = request_type.FromString(raw)
+        except DecodeError:
+            name = request_type.DESCRIPTOR.full_name
+            reason = f"the {len(raw)} bytes of the request are no {name}"
+            await status.abort(context, Failure(Kind.INVALID, reason))
+        try:
+            response = await method(request, context)
+        except (UsageError, PeerError) as error:
+            response = Failure(Kind.INVALID, str(error))
+        if isinstance(response, Failure):
+            await status.abort(context, response)
+        return response.SerializeToString()
+
+    return unary_unary_rpc_method_handler(serve)
+
+
+def timeout_ms(context: Context) -> int:
+    """Return what is left of the caller's deadline, at most DEADLINE_MS_MAX; 0 without one."""
+    left = cast("float | None", context.time_remaining())  # the published type forgets None
+    if left is None:
+        return 0
+    return min(max(1, int(left * 1000)), limits.DEADLINE_MS_MAX)

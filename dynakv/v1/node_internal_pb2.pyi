@@ -1,0 +1,283 @@
+from dynakv.v1 import ring_pb2 as _ring_pb2
+from google.protobuf.internal import containers as _containers
+from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
+from google.protobuf import descriptor as _descriptor
+from google.protobuf import message as _message
+from collections.abc import Iterable as _Iterable, Mapping as _Mapping
+from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
+
+DESCRIPTOR: _descriptor.FileDescriptor
+
+class Outcome(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    OUTCOME_UNSPECIFIED: _ClassVar[Outcome]
+    OUTCOME_OK: _ClassVar[Outcome]
+    OUTCOME_AHEAD: _ClassVar[Outcome]
+    OUTCOME_CORRUPT: _ClassVar[Outcome]
+    OUTCOME_DAMAGED: _ClassVar[Outcome]
+    OUTCOME_MISPLACED: _ClassVar[Outcome]
+
+class Reason(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    REASON_UNSPECIFIED: _ClassVar[Reason]
+    REASON_UNREACHABLE: _ClassVar[Reason]
+    REASON_BROKEN: _ClassVar[Reason]
+    REASON_WRONG_EPOCH: _ClassVar[Reason]
+    REASON_UNKNOWN_KEYSPACE: _ClassVar[Reason]
+    REASON_OVERLOADED: _ClassVar[Reason]
+    REASON_UNSUPPORTED: _ClassVar[Reason]
+    REASON_FOREIGN: _ClassVar[Reason]
+    REASON_NO_SPACE: _ClassVar[Reason]
+    REASON_DAMAGED: _ClassVar[Reason]
+OUTCOME_UNSPECIFIED: Outcome
+OUTCOME_OK: Outcome
+OUTCOME_AHEAD: Outcome
+OUTCOME_CORRUPT: Outcome
+OUTCOME_DAMAGED: Outcome
+OUTCOME_MISPLACED: Outcome
+REASON_UNSPECIFIED: Reason
+REASON_UNREACHABLE: Reason
+REASON_BROKEN: Reason
+REASON_WRONG_EPOCH: Reason
+REASON_UNKNOWN_KEYSPACE: Reason
+REASON_OVERLOADED: Reason
+REASON_UNSUPPORTED: Reason
+REASON_FOREIGN: Reason
+REASON_NO_SPACE: Reason
+REASON_DAMAGED: Reason
+
+class Header(_message.Message):
+    __slots__ = ("version", "node_id", "cluster_id", "incarnation", "commit_sequence", "epoch", "hlc")
+    VERSION_FIELD_NUMBER: _ClassVar[int]
+    NODE_ID_FIELD_NUMBER: _ClassVar[int]
+    CLUSTER_ID_FIELD_NUMBER: _ClassVar[int]
+    INCARNATION_FIELD_NUMBER: _ClassVar[int]
+    COMMIT_SEQUENCE_FIELD_NUMBER: _ClassVar[int]
+    EPOCH_FIELD_NUMBER: _ClassVar[int]
+    HLC_FIELD_NUMBER: _ClassVar[int]
+    version: int
+    node_id: str
+    cluster_id: int
+    incarnation: int
+    commit_sequence: int
+    epoch: int
+    hlc: int
+    def __init__(self, version: _Optional[int] = ..., node_id: _Optional[str] = ..., cluster_id: _Optional[int] = ..., incarnation: _Optional[int] = ..., commit_sequence: _Optional[int] = ..., epoch: _Optional[int] = ..., hlc: _Optional[int] = ...) -> None: ...
+
+class Frame(_message.Message):
+    __slots__ = ("header", "asks", "replies")
+    HEADER_FIELD_NUMBER: _ClassVar[int]
+    ASKS_FIELD_NUMBER: _ClassVar[int]
+    REPLIES_FIELD_NUMBER: _ClassVar[int]
+    header: Header
+    asks: _containers.RepeatedCompositeFieldContainer[Ask]
+    replies: _containers.RepeatedCompositeFieldContainer[Reply]
+    def __init__(self, header: _Optional[_Union[Header, _Mapping]] = ..., asks: _Optional[_Iterable[_Union[Ask, _Mapping]]] = ..., replies: _Optional[_Iterable[_Union[Reply, _Mapping]]] = ...) -> None: ...
+
+class Ask(_message.Message):
+    __slots__ = ("call", "timeout_ms", "save", "load", "beat", "scan")
+    CALL_FIELD_NUMBER: _ClassVar[int]
+    TIMEOUT_MS_FIELD_NUMBER: _ClassVar[int]
+    SAVE_FIELD_NUMBER: _ClassVar[int]
+    LOAD_FIELD_NUMBER: _ClassVar[int]
+    BEAT_FIELD_NUMBER: _ClassVar[int]
+    SCAN_FIELD_NUMBER: _ClassVar[int]
+    call: int
+    timeout_ms: int
+    save: Save
+    load: Load
+    beat: Beat
+    scan: Scan
+    def __init__(self, call: _Optional[int] = ..., timeout_ms: _Optional[int] = ..., save: _Optional[_Union[Save, _Mapping]] = ..., load: _Optional[_Union[Load, _Mapping]] = ..., beat: _Optional[_Union[Beat, _Mapping]] = ..., scan: _Optional[_Union[Scan, _Mapping]] = ...) -> None: ...
+
+class Reply(_message.Message):
+    __slots__ = ("call", "saved", "loaded", "beaten", "failed", "scanned")
+    CALL_FIELD_NUMBER: _ClassVar[int]
+    SAVED_FIELD_NUMBER: _ClassVar[int]
+    LOADED_FIELD_NUMBER: _ClassVar[int]
+    BEATEN_FIELD_NUMBER: _ClassVar[int]
+    FAILED_FIELD_NUMBER: _ClassVar[int]
+    SCANNED_FIELD_NUMBER: _ClassVar[int]
+    call: int
+    saved: Saved
+    loaded: Loaded
+    beaten: Beaten
+    failed: Failed
+    scanned: Scanned
+    def __init__(self, call: _Optional[int] = ..., saved: _Optional[_Union[Saved, _Mapping]] = ..., loaded: _Optional[_Union[Loaded, _Mapping]] = ..., beaten: _Optional[_Union[Beaten, _Mapping]] = ..., failed: _Optional[_Union[Failed, _Mapping]] = ..., scanned: _Optional[_Union[Scanned, _Mapping]] = ...) -> None: ...
+
+class Records(_message.Message):
+    __slots__ = ("keys", "values", "tombstones", "absent", "value_times", "value_writers", "expiries_ms", "expiry_times", "expiry_writers", "checksums")
+    KEYS_FIELD_NUMBER: _ClassVar[int]
+    VALUES_FIELD_NUMBER: _ClassVar[int]
+    TOMBSTONES_FIELD_NUMBER: _ClassVar[int]
+    ABSENT_FIELD_NUMBER: _ClassVar[int]
+    VALUE_TIMES_FIELD_NUMBER: _ClassVar[int]
+    VALUE_WRITERS_FIELD_NUMBER: _ClassVar[int]
+    EXPIRIES_MS_FIELD_NUMBER: _ClassVar[int]
+    EXPIRY_TIMES_FIELD_NUMBER: _ClassVar[int]
+    EXPIRY_WRITERS_FIELD_NUMBER: _ClassVar[int]
+    CHECKSUMS_FIELD_NUMBER: _ClassVar[int]
+    keys: _containers.RepeatedScalarFieldContainer[bytes]
+    values: _containers.RepeatedScalarFieldContainer[bytes]
+    tombstones: _containers.RepeatedScalarFieldContainer[int]
+    absent: _containers.RepeatedScalarFieldContainer[int]
+    value_times: _containers.RepeatedScalarFieldContainer[int]
+    value_writers: _containers.RepeatedScalarFieldContainer[int]
+    expiries_ms: _containers.RepeatedScalarFieldContainer[int]
+    expiry_times: _containers.RepeatedScalarFieldContainer[int]
+    expiry_writers: _containers.RepeatedScalarFieldContainer[int]
+    checksums: _containers.RepeatedScalarFieldContainer[int]
+    def __init__(self, keys: _Optional[_Iterable[bytes]] = ..., values: _Optional[_Iterable[bytes]] = ..., tombstones: _Optional[_Iterable[int]] = ..., absent: _Optional[_Iterable[int]] = ..., value_times: _Optional[_Iterable[int]] = ..., value_writers: _Optional[_Iterable[int]] = ..., expiries_ms: _Optional[_Iterable[int]] = ..., expiry_times: _Optional[_Iterable[int]] = ..., expiry_writers: _Optional[_Iterable[int]] = ..., checksums: _Optional[_Iterable[int]] = ...) -> None: ...
+
+class Save(_message.Message):
+    __slots__ = ("keyspace", "epoch", "records", "previous")
+    KEYSPACE_FIELD_NUMBER: _ClassVar[int]
+    EPOCH_FIELD_NUMBER: _ClassVar[int]
+    RECORDS_FIELD_NUMBER: _ClassVar[int]
+    PREVIOUS_FIELD_NUMBER: _ClassVar[int]
+    keyspace: int
+    epoch: int
+    records: Records
+    previous: bool
+    def __init__(self, keyspace: _Optional[int] = ..., epoch: _Optional[int] = ..., records: _Optional[_Union[Records, _Mapping]] = ..., previous: bool = ...) -> None: ...
+
+class Saved(_message.Message):
+    __slots__ = ("outcomes", "before")
+    OUTCOMES_FIELD_NUMBER: _ClassVar[int]
+    BEFORE_FIELD_NUMBER: _ClassVar[int]
+    outcomes: _containers.RepeatedScalarFieldContainer[Outcome]
+    before: Records
+    def __init__(self, outcomes: _Optional[_Iterable[_Union[Outcome, str]]] = ..., before: _Optional[_Union[Records, _Mapping]] = ...) -> None: ...
+
+class Load(_message.Message):
+    __slots__ = ("keyspace", "epoch", "keys")
+    KEYSPACE_FIELD_NUMBER: _ClassVar[int]
+    EPOCH_FIELD_NUMBER: _ClassVar[int]
+    KEYS_FIELD_NUMBER: _ClassVar[int]
+    keyspace: int
+    epoch: int
+    keys: _containers.RepeatedScalarFieldContainer[bytes]
+    def __init__(self, keyspace: _Optional[int] = ..., epoch: _Optional[int] = ..., keys: _Optional[_Iterable[bytes]] = ...) -> None: ...
+
+class Loaded(_message.Message):
+    __slots__ = ("outcomes", "records")
+    OUTCOMES_FIELD_NUMBER: _ClassVar[int]
+    RECORDS_FIELD_NUMBER: _ClassVar[int]
+    outcomes: _containers.RepeatedScalarFieldContainer[Outcome]
+    records: Records
+    def __init__(self, outcomes: _Optional[_Iterable[_Union[Outcome, str]]] = ..., records: _Optional[_Union[Records, _Mapping]] = ...) -> None: ...
+
+class Scan(_message.Message):
+    __slots__ = ("keyspace", "epoch", "groups", "start", "after", "end", "rows_max", "keys_only")
+    KEYSPACE_FIELD_NUMBER: _ClassVar[int]
+    EPOCH_FIELD_NUMBER: _ClassVar[int]
+    GROUPS_FIELD_NUMBER: _ClassVar[int]
+    START_FIELD_NUMBER: _ClassVar[int]
+    AFTER_FIELD_NUMBER: _ClassVar[int]
+    END_FIELD_NUMBER: _ClassVar[int]
+    ROWS_MAX_FIELD_NUMBER: _ClassVar[int]
+    KEYS_ONLY_FIELD_NUMBER: _ClassVar[int]
+    keyspace: int
+    epoch: int
+    groups: _containers.RepeatedScalarFieldContainer[int]
+    start: bytes
+    after: bytes
+    end: bytes
+    rows_max: int
+    keys_only: bool
+    def __init__(self, keyspace: _Optional[int] = ..., epoch: _Optional[int] = ..., groups: _Optional[_Iterable[int]] = ..., start: _Optional[bytes] = ..., after: _Optional[bytes] = ..., end: _Optional[bytes] = ..., rows_max: _Optional[int] = ..., keys_only: bool = ...) -> None: ...
+
+class Scanned(_message.Message):
+    __slots__ = ("records", "next")
+    RECORDS_FIELD_NUMBER: _ClassVar[int]
+    NEXT_FIELD_NUMBER: _ClassVar[int]
+    records: Records
+    next: bytes
+    def __init__(self, records: _Optional[_Union[Records, _Mapping]] = ..., next: _Optional[bytes] = ...) -> None: ...
+
+class Beat(_message.Message):
+    __slots__ = ("cluster_id", "layout_digest", "wall_ms", "client_address")
+    CLUSTER_ID_FIELD_NUMBER: _ClassVar[int]
+    LAYOUT_DIGEST_FIELD_NUMBER: _ClassVar[int]
+    WALL_MS_FIELD_NUMBER: _ClassVar[int]
+    CLIENT_ADDRESS_FIELD_NUMBER: _ClassVar[int]
+    cluster_id: int
+    layout_digest: int
+    wall_ms: int
+    client_address: str
+    def __init__(self, cluster_id: _Optional[int] = ..., layout_digest: _Optional[int] = ..., wall_ms: _Optional[int] = ..., client_address: _Optional[str] = ...) -> None: ...
+
+class Beaten(_message.Message):
+    __slots__ = ("cluster_id", "layout_digest", "wall_ms", "client_address")
+    CLUSTER_ID_FIELD_NUMBER: _ClassVar[int]
+    LAYOUT_DIGEST_FIELD_NUMBER: _ClassVar[int]
+    WALL_MS_FIELD_NUMBER: _ClassVar[int]
+    CLIENT_ADDRESS_FIELD_NUMBER: _ClassVar[int]
+    cluster_id: int
+    layout_digest: int
+    wall_ms: int
+    client_address: str
+    def __init__(self, cluster_id: _Optional[int] = ..., layout_digest: _Optional[int] = ..., wall_ms: _Optional[int] = ..., client_address: _Optional[str] = ...) -> None: ...
+
+class Failed(_message.Message):
+    __slots__ = ("reason",)
+    REASON_FIELD_NUMBER: _ClassVar[int]
+    reason: Reason
+    def __init__(self, reason: _Optional[_Union[Reason, str]] = ...) -> None: ...
+
+class ReplicateRequest(_message.Message):
+    __slots__ = ("header", "save")
+    HEADER_FIELD_NUMBER: _ClassVar[int]
+    SAVE_FIELD_NUMBER: _ClassVar[int]
+    header: Header
+    save: Save
+    def __init__(self, header: _Optional[_Union[Header, _Mapping]] = ..., save: _Optional[_Union[Save, _Mapping]] = ...) -> None: ...
+
+class ReplicateResponse(_message.Message):
+    __slots__ = ("header", "saved", "failed")
+    HEADER_FIELD_NUMBER: _ClassVar[int]
+    SAVED_FIELD_NUMBER: _ClassVar[int]
+    FAILED_FIELD_NUMBER: _ClassVar[int]
+    header: Header
+    saved: Saved
+    failed: Failed
+    def __init__(self, header: _Optional[_Union[Header, _Mapping]] = ..., saved: _Optional[_Union[Saved, _Mapping]] = ..., failed: _Optional[_Union[Failed, _Mapping]] = ...) -> None: ...
+
+class HeartbeatRequest(_message.Message):
+    __slots__ = ("header", "beat")
+    HEADER_FIELD_NUMBER: _ClassVar[int]
+    BEAT_FIELD_NUMBER: _ClassVar[int]
+    header: Header
+    beat: Beat
+    def __init__(self, header: _Optional[_Union[Header, _Mapping]] = ..., beat: _Optional[_Union[Beat, _Mapping]] = ...) -> None: ...
+
+class HeartbeatResponse(_message.Message):
+    __slots__ = ("header", "beaten", "failed")
+    HEADER_FIELD_NUMBER: _ClassVar[int]
+    BEATEN_FIELD_NUMBER: _ClassVar[int]
+    FAILED_FIELD_NUMBER: _ClassVar[int]
+    header: Header
+    beaten: Beaten
+    failed: Failed
+    def __init__(self, header: _Optional[_Union[Header, _Mapping]] = ..., beaten: _Optional[_Union[Beaten, _Mapping]] = ..., failed: _Optional[_Union[Failed, _Mapping]] = ...) -> None: ...
+
+class AddNodeRequest(_message.Message):
+    __slots__ = ("node_id", "address", "zone", "region", "weight")
+    NODE_ID_FIELD_NUMBER: _ClassVar[int]
+    ADDRESS_FIELD_NUMBER: _ClassVar[int]
+    ZONE_FIELD_NUMBER: _ClassVar[int]
+    REGION_FIELD_NUMBER: _ClassVar[int]
+    WEIGHT_FIELD_NUMBER: _ClassVar[int]
+    node_id: str
+    address: str
+    zone: str
+    region: str
+    weight: int
+    def __init__(self, node_id: _Optional[str] = ..., address: _Optional[str] = ..., zone: _Optional[str] = ..., region: _Optional[str] = ..., weight: _Optional[int] = ...) -> None: ...
+
+class AddNodeResponse(_message.Message):
+    __slots__ = ("epoch",)
+    EPOCH_FIELD_NUMBER: _ClassVar[int]
+    epoch: int
+    def __init__(self, epoch: _Optional[int] = ...) -> None: ...
