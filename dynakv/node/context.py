@@ -127,6 +127,7 @@ class Context:
         self.layout = layout
         self.layout_digest = layout.digest()
         self.peers = [m.node_id for m in layout.members if m.node_id != config.node_id]
+        self.disk_full = False  # below its reserve: nothing more is saved here
         self.client_addresses = {str(config.node_id): config.client_address}
         self.members = Members(self.peers, now.mono_ms, config.suspect_ms)
         placements = [Placement(keyspace, config.node_id) for keyspace in layout.keyspaces]

@@ -121,6 +121,12 @@ class Node:
         """Take note of the durable commit sequence, before the replies of that transaction."""
         self._commit_sequence = sequence
 
+    def disk_full(self, *, full: bool) -> None:
+        """Take note whether less of the disk than its reserve is free: then nothing is saved."""
+        if full != self._ctx.disk_full:
+            self._ctx.disk_full = full
+            self._ctx.note("disk_full" if full else "disk_has_room")
+
     def tick(self, now: Now) -> None:
         """Let time pass."""
         self._at(now)

@@ -53,6 +53,9 @@ class Replica:
         placement = self._placement(save.keyspace, save.epoch, reply)
         if placement is None:
             return
+        if self._ctx.disk_full:
+            reply(Failed(Reason.NO_SPACE))
+            return
         records = save.records
         groups = placement.groups_of([record.key for record in records])
         outcomes = self._check(placement, records, groups, own=own)

@@ -63,6 +63,7 @@ class Frame(Struct, frozen=True, gc=False):
     header: Header
     asks: list[tuple[int, PeerMessage | None]]
     replies: list[tuple[int, PeerReply]]
+    timeouts_ms: list[int]  # what the sender gives each ask
 
 
 # --- out -------------------------------------------------------------------------------------
@@ -84,6 +85,7 @@ def ask_part(call: int, timeout_ms: int, message: PeerMessage) -> bytes:
             save.keyspace = message.keyspace
             save.epoch = message.epoch
             save.previous = message.previous
+            save.heals = message.heals
             save.SetInParent()
             _fill(save.records, message.records)
         case Load():
@@ -223,11 +225,13 @@ def decode_frame(raw: bytes) -> Frame:
             header,
             [(ask.call, None) for ask in whole.asks],
             [(reply.call, Failed(Reason.BROKEN)) for reply in whole.replies],
+            [ask.timeout_ms for ask in whole.asks],
         )
     return Frame(
         header,
         [(ask.call, _message_of(ask)) for ask in whole.asks],
         [(reply.call, _reply_of(reply)) for reply in whole.replies],
+        [ask.timeout_ms for ask in whole.asks],
     )
 
 
@@ -254,7 +258,8 @@ def header_of(header: pb.Header) -> Header:
 
 def save_of(save: pb.Save) -> Save:
     """Return a Save. Raises PeerError where its columns do not fit together."""
-    return Save(save.keyspace, save.epoch, _present_of(save.records), save.previous)
+    records = _present_of(save.records)
+    return Save(save.keyspace, save.epoch, records, save.previous, save.heals)
 
 
 def beat_of(beat: pb.Beat) -> Beat:

@@ -148,13 +148,15 @@ class _Stream:
             raise PeerError(f"{header.node_id} sent replies on a stream that carries its asks")
         known = header.version <= codec.VERSION
         heard = known and self._inbox.heard(header)
-        for call, message in frame.asks:
+        for (call, message), timeout_ms in zip(frame.asks, frame.timeouts_ms, strict=True):
             if message is None:
                 self._answer(call, Failed(Reason.UNSUPPORTED))
             elif not heard:
                 self._answer(call, Failed(Reason.FOREIGN))
-            elif not self._inbox.peer(header.node_id, message, partial(self._answer, call)):
-                self._answer(call, Failed(Reason.OVERLOADED))
+            else:
+                answer = partial(self._answer, call)
+                if not self._inbox.peer(header.node_id, message, answer, timeout_ms):
+                    answer(Failed(Reason.OVERLOADED))
 
     async def drained(self) -> None:
         """Return when the peer has read enough of its replies to send more asks."""

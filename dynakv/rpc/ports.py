@@ -24,8 +24,17 @@ class Inbox(Protocol):
     def client(self, message: ClientMessage, answer: Callable[[ClientReply], None]) -> bool:
         """Queue a client's message; `answer` gets each part of the reply. False: queue full."""
 
-    def peer(self, sender: str, message: PeerMessage, answer: Callable[[PeerReply], None]) -> bool:
-        """Queue a peer's ask; `answer` gets exactly one reply. False: queue full."""
+    def peer(
+        self,
+        sender: str,
+        message: PeerMessage,
+        answer: Callable[[PeerReply], None],
+        timeout_ms: int = 0,
+    ) -> bool:
+        """Queue a peer's ask; `answer` gets exactly one reply. False: queue full.
+
+        One that waits for longer than `timeout_ms` (0: no bound) is refused unserved.
+        """
 
     def heard(self, header: Header) -> bool:
         """Take note of a frame's header, once per frame, before its messages.

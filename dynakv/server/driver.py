@@ -30,7 +30,7 @@ from dynakv.core.table import (
     bytes_in,
     rows_in,
 )
-from dynakv.errors import StorageError
+from dynakv.errors import Failure, Kind, StorageError
 from dynakv.node.messages import (
     STORE,
     Answer,
@@ -39,6 +39,9 @@ from dynakv.node.messages import (
     ClientMessage,
     ClientReply,
     Effect,
+    Expire,
+    Failed,
+    Get,
     Halt,
     Header,
     List,
@@ -48,13 +51,19 @@ from dynakv.node.messages import (
     Now,
     PeerMessage,
     PeerReply,
+    Put,
+    Reason,
+    Refused,
     Save,
+    Scan,
 )
 from dynakv.node.node import Node
 
 log = structlog.get_logger()
 
 _READS_IN_FLIGHT_MAX = 2  # one per reader thread of the store
+# Call, message, sender (None: a client), and when, by the loop's clock, it is too late.
+_Waiting = tuple[int, ClientMessage | PeerMessage, str | None, float]
 _PAIR_MS_MAX = 5  # a pair of clock readings further apart than this is taken again
 
 
@@ -108,9 +117,9 @@ class Driver:
         self._links: Links | None = None
         self._store_replies: deque[tuple[int, object]] = deque()
         self._peer_replies: deque[tuple[int, PeerReply]] = deque()
-        self._beats: deque[tuple[int, PeerMessage, str | None]] = deque()
-        self._peer_asks: deque[tuple[int, PeerMessage, str | None]] = deque()
-        self._clients: deque[tuple[int, ClientMessage, None]] = deque()
+        self._beats: deque[_Waiting] = deque()
+        self._peer_asks: deque[_Waiting] = deque()
+        self._clients: deque[_Waiting] = deque()
         self._calls = 0
         self._answers: dict[int, Callable[[PeerReply], None]] = {}
         self._callers: dict[int, list[object]] = {}  # call -> [callback, entries unanswered]
@@ -141,21 +150,30 @@ class Driver:
         self._client_keys += count
         self._calls = call = self._calls + 1
         self._callers[call] = [answer, count]
-        self._clients.append((call, message, None))
+        end_s = self._loop.time() + (message.timeout_ms or limits.ATTEMPT_MS) / 1000
+        self._clients.append((call, message, None, end_s))
         self._schedule()
         return True
 
-    def peer(self, sender: str, message: PeerMessage, answer: Callable[[PeerReply], None]) -> bool:
+    def peer(
+        self,
+        sender: str,
+        message: PeerMessage,
+        answer: Callable[[PeerReply], None],
+        timeout_ms: int = 0,
+    ) -> bool:
         """Queue a peer's ask; False if too much of the peers' work waits."""
+        # A busy node is not a dead one: heartbeats neither fill the queue nor find it full.
         count = _keys_in(message)
-        if self._peer_keys + count > limits.INBOX_PEER_KEYS_MAX or self.halted.done():
+        if (count and self._peer_keys + count > limits.INBOX_PEER_KEYS_MAX) or self.halted.done():
             return False
         self._peer_keys += count
         self._calls = call = self._calls + 1
         self._answers[call] = answer
         self._peer_call_keys[call] = count
+        end_s = self._loop.time() + timeout_ms / 1000 if timeout_ms else float("inf")
         queue = self._beats if isinstance(message, Beat) else self._peer_asks
-        queue.append((call, message, sender))
+        queue.append((call, message, sender, end_s))
         self._schedule()
         return True
 
@@ -200,7 +218,9 @@ class Driver:
         now = self._clocks()
         wake_ms = node.wake_at()
         if wake_ms is not None and wake_ms <= now.mono_ms:
+            node.disk_full(full=self._disk.free_share() < limits.DISK_RESERVE_SHARE)
             node.tick(now)
+        now_s = self._loop.time()
         end_ns = time.monotonic_ns() + limits.TURN_MS_MAX * 1_000_000
         for queue in (self._store_replies, self._peer_replies):
             for _ in range(min(len(queue), limits.TURN_MESSAGES_MAX)):
@@ -211,8 +231,12 @@ class Driver:
             for taken in range(min(len(asks), limits.TURN_MESSAGES_MAX)):
                 if taken >= share and time.monotonic_ns() > end_ns:
                     break
-                call, message, sender = asks.popleft()
-                node.asked(call, message, now, sender)
+                call, message, sender, until_s = asks.popleft()
+                if until_s < now_s:
+                    # Nobody waits any more for what would be done now.
+                    self._answer(call, _too_late(message))
+                else:
+                    node.asked(call, message, now, sender)
         self._perform(node.take_effects())
         if (
             self._store_replies
@@ -338,6 +362,14 @@ class Driver:
             self.halted.set_result(reason)
 
 
+def _too_late(message: ClientMessage | PeerMessage) -> ClientReply | PeerReply:
+    """Return the refusal of a message that waited until its deadline; nothing was done for it."""
+    if isinstance(message, Put | Get | Expire | List):
+        failure = Failure(Kind.EXHAUSTED, "overloaded: the request waited until its deadline")
+        return Refused(list(range(_entries_in(message))), failure)
+    return Failed(Reason.OVERLOADED)
+
+
 def _rows_read_by(request: Read) -> int:
     return len(request.keys) if isinstance(request, ReadRecords) else request.rows_max
 
@@ -349,4 +381,6 @@ def _entries_in(message: ClientMessage) -> int:
 def _keys_in(message: PeerMessage) -> int:
     if isinstance(message, Save):
         return len(message.records)
-    return len(message.keys) if isinstance(message, Load) else 1
+    if isinstance(message, Load):
+        return len(message.keys)
+    return message.rows_max if isinstance(message, Scan) else 0

@@ -131,16 +131,18 @@ class Records(_message.Message):
     def __init__(self, keys: _Optional[_Iterable[bytes]] = ..., values: _Optional[_Iterable[bytes]] = ..., tombstones: _Optional[_Iterable[int]] = ..., absent: _Optional[_Iterable[int]] = ..., value_times: _Optional[_Iterable[int]] = ..., value_writers: _Optional[_Iterable[int]] = ..., expiries_ms: _Optional[_Iterable[int]] = ..., expiry_times: _Optional[_Iterable[int]] = ..., expiry_writers: _Optional[_Iterable[int]] = ..., checksums: _Optional[_Iterable[int]] = ...) -> None: ...
 
 class Save(_message.Message):
-    __slots__ = ("keyspace", "epoch", "records", "previous")
+    __slots__ = ("keyspace", "epoch", "records", "previous", "heals")
     KEYSPACE_FIELD_NUMBER: _ClassVar[int]
     EPOCH_FIELD_NUMBER: _ClassVar[int]
     RECORDS_FIELD_NUMBER: _ClassVar[int]
     PREVIOUS_FIELD_NUMBER: _ClassVar[int]
+    HEALS_FIELD_NUMBER: _ClassVar[int]
     keyspace: int
     epoch: int
     records: Records
     previous: bool
-    def __init__(self, keyspace: _Optional[int] = ..., epoch: _Optional[int] = ..., records: _Optional[_Union[Records, _Mapping]] = ..., previous: bool = ...) -> None: ...
+    heals: bool
+    def __init__(self, keyspace: _Optional[int] = ..., epoch: _Optional[int] = ..., records: _Optional[_Union[Records, _Mapping]] = ..., previous: bool = ..., heals: bool = ...) -> None: ...
 
 class Saved(_message.Message):
     __slots__ = ("outcomes", "before")

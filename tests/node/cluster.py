@@ -179,11 +179,6 @@ class Cluster:
         """Return the parts of the answer to a call that came so far."""
         return [reply for answered, reply in self.answers if answered == call]
 
-    @property
-    def last_parts(self) -> list[object]:
-        """The parts of the answer to the latest message of a client that was answered at all."""
-        return self.parts(max(call for call, _ in self.answers))
-
     def put(
         self, key: bytes, value: bytes | None, at: str = "n1", **options: object
     ) -> list[object]:

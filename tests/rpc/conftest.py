@@ -39,6 +39,7 @@ class FakeInbox:
         self.up = {"n1": True, "n2": False}
         members = [Member(NodeId(f"n{i}"), f"127.0.0.1:{i}", zone=f"z{i}") for i in (1, 2, 3)]
         self.the_layout = first_layout(members, [KeyspaceSettings("default", groups=4)])
+        self.timeouts_ms: list[int] = []
         self._changed = asyncio.Event()
 
     def client(self, message: ClientMessage, answer: Callable[[ClientReply], None]) -> bool:
@@ -52,7 +53,14 @@ class FakeInbox:
             loop.call_soon(answer, part)
         return True
 
-    def peer(self, sender: str, message: PeerMessage, answer: Callable[[PeerReply], None]) -> bool:
+    def peer(
+        self,
+        sender: str,
+        message: PeerMessage,
+        answer: Callable[[PeerReply], None],
+        timeout_ms: int = 0,
+    ) -> bool:
+        self.timeouts_ms.append(timeout_ms)
         if self.full:
             return False
         self.peer_asked.append((sender, message))

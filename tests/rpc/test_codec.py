@@ -41,20 +41,20 @@ record_lists = st.lists(records, max_size=8)
 rows = st.lists(st.none() | records, max_size=8)
 outcomes = st.none() | st.lists(st.sampled_from(Outcome), min_size=1, max_size=8)
 messages = st.one_of(
-    st.builds(Save, uint64s, uint64s, record_lists, st.booleans()),
+    st.builds(Save, uint64s, uint64s, record_lists, st.booleans(), st.booleans()),
     st.builds(Load, uint64s, uint64s, st.lists(st.binary(max_size=20), max_size=8)),
     st.builds(
         Scan,
         *(uint64s, uint64s, st.lists(uint32s), st.binary(max_size=9)),
         *(keys_or_none, keys_or_none, uint32s, st.booleans()),
     ),
-    st.builds(Beat, uint64s, uint64s, uint64s),
+    st.builds(Beat, uint64s, uint64s, uint64s, st.text(max_size=9)),
 )
 replies = st.one_of(
     st.builds(Saved, outcomes, st.none() | rows),
     st.builds(Loaded, outcomes, rows),
     st.builds(Scanned, record_lists, keys_or_none),
-    st.builds(Beaten, uint64s, uint64s, uint64s),
+    st.builds(Beaten, uint64s, uint64s, uint64s, st.text(max_size=9)),
     st.builds(Failed, st.sampled_from(Reason)),
 )
 
@@ -80,7 +80,9 @@ def test_what_a_frame_says_survives_the_wire(
 ) -> None:
     parts = [codec.ask_part(call, 5, message) for call, message in asks]
     parts += [codec.reply_part(call, reply) for call, reply in answers]
-    assert codec.decode_frame(codec.frame(HEADER, parts)) == codec.Frame(HEADER, asks, answers)
+    assert codec.decode_frame(codec.frame(HEADER, parts)) == codec.Frame(
+        HEADER, asks, answers, [5] * len(asks)
+    )
 
 
 @given(st.binary(max_size=200))

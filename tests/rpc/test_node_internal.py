@@ -43,7 +43,7 @@ async def door(inbox: Any) -> AsyncIterator[tuple[Any, Any]]:
     async with grpc.aio.insecure_channel(f"127.0.0.1:{server.port}", UNBOUNDED) as channel:
         exchange = channel.stream_stream(METHOD)()
         hello = codec.decode_frame(await exchange.read())
-        assert hello == codec.Frame(inbox.header(), [], [])
+        assert hello == codec.Frame(inbox.header(), [], [], [])
         yield node_internal_pb2_grpc.NodeInternalStub(channel), exchange
         exchange.cancel()
     await server.stop()
@@ -284,3 +284,13 @@ def test_add_node_is_refused_with_a_sentence(inbox: Any, run: Run) -> None:
         assert "'n9' was not added" in (caught.value.details() or "")
 
     run(scenario())
+
+
+def test_an_ask_brings_along_how_long_its_sender_waits(inbox: Any, run: Run) -> None:
+    async def scenario() -> None:
+        async with door(inbox) as (_, exchange):
+            await exchange.write(asks(SAVE))
+            await inbox.until(lambda: inbox.timeouts_ms)
+
+    run(scenario())
+    assert inbox.timeouts_ms == [9]

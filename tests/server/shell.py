@@ -60,6 +60,7 @@ class FakeDisk:
         self.commits: deque[tuple[list[Any], Callable[[Any], None]]] = deque()
         self.reads: deque[tuple[list[Any], Callable[[Any], None]]] = deque()
         self.commit_sequence = 0
+        self.free = 1.0
 
     def commit_soon(self, operations: list[Any], done: Callable[[Any], None]) -> None:
         self.commits.append((operations, done))
@@ -68,7 +69,7 @@ class FakeDisk:
         self.reads.append((requests, done))
 
     def free_share(self) -> float:
-        return 1.0
+        return self.free
 
     def commit(self) -> list[Any]:
         """Finish the oldest transaction; return its operations."""
@@ -105,6 +106,7 @@ class FakeNode:
         self.told: list[tuple[str, object]] = []
         self.effects: list[Effect] = []
         self.turns = 0
+        self.wake_ms: int | None = None
 
     def heard(self, header: Header, now: Now) -> bool:
         self.told.append(("heard", header))
@@ -116,6 +118,9 @@ class FakeNode:
     def answered(self, call: int, reply: object, now: Now) -> None:
         self.told.append((f"reply to {call}", reply))
 
+    def disk_full(self, *, full: bool) -> None:
+        self.told.append(("disk full", full))
+
     def committed(self, sequence: int) -> None:
         self.told.append(("committed", sequence))
 
@@ -123,7 +128,7 @@ class FakeNode:
         self.told.append(("tick", now.mono_ms))
 
     def wake_at(self) -> int | None:
-        return None
+        return self.wake_ms
 
     def take_effects(self) -> list[Effect]:
         self.turns += 1

@@ -8,11 +8,12 @@ from dynakv import limits
 from dynakv.core import table
 from dynakv.core.layout import KeyspaceSettings, Member, NodeId, encode, first_layout
 from dynakv.core.record import Record, written
-from dynakv.errors import StorageError
+from dynakv.errors import Kind, StorageError
 from dynakv.node.messages import (
     Answer,
     Ask,
     Beat,
+    Failed,
     Found,
     Get,
     Halt,
@@ -21,13 +22,15 @@ from dynakv.node.messages import (
     Loaded,
     Note,
     Put,
+    Reason,
+    Refused,
     Save,
     Saved,
     Stored,
 )
 from dynakv.node.node import Config, Node
 from dynakv.server.driver import read_clocks
-from tests.server.shell import HEADER, Shell, clocks, get, ignore, merge, read, run, turns
+from tests.server.shell import HEADER, FastLoop, Shell, clocks, get, ignore, merge, read, run, turns
 
 BEAT, SAVE, LOAD = Beat(1, 2, 3), Save(1, 1, []), Load(1, 1, [b"k"])
 SAVED = Saved(None, None)
@@ -60,11 +63,13 @@ def test_peers_are_refused_while_too_much_of_their_work_waits() -> None:
         save, load = Save(1, 1, [record] * 1000), Load(1, 1, [b"k"] * 1000)
         for i in range(limits.INBOX_PEER_KEYS_MAX // 1000):
             assert shell.driver.peer("n2", load if i % 2 else save, ignore)
-        assert not shell.driver.peer("n2", BEAT, ignore)
+        assert not shell.driver.peer("n2", LOAD, ignore)
+        assert shell.driver.peer("n2", BEAT, ignore)  # a busy node is not a dead one
         assert shell.driver.client(get(), ignore)  # has a bound of its own
         await shell.wants(Answer(1, SAVED))
         assert shell.driver.peer("n2", save, ignore)
-        assert not shell.driver.peer("n2", BEAT, ignore)
+        assert not shell.driver.peer("n2", LOAD, ignore)
+        assert shell.driver.peer("n2", BEAT, ignore)  # a busy node is not a dead one
 
     run(test)
 
@@ -362,3 +367,39 @@ def test_both_clocks_are_read_as_one_moment() -> None:
     assert second.mono_ms >= first.mono_ms
     moved = (second.wall_ms - second.mono_ms) - (first.wall_ms - first.mono_ms)
     assert abs(moved) <= limits.CLOCK_LEAP_MS
+
+
+# --- deadlines and the disk's reserve --------------------------------------------------------
+
+
+def test_what_waited_past_its_deadline_is_refused_unserved() -> None:
+    async def test() -> None:
+        shell = Shell()
+        loop = asyncio.get_running_loop()
+        assert isinstance(loop, FastLoop)
+        got: list[object] = []
+        shell.driver.client(Get("default", [b"k"], timeout_ms=100), got.append)
+        shell.driver.peer("n2", LOAD, got.append, timeout_ms=100)
+        shell.driver.peer("n2", SAVE, ignore)  # without a bound it is served
+        loop.seconds += 1
+        await turns()
+        refused, failed = got[::-1]
+        assert isinstance(refused, Refused)
+        assert refused.failure.kind is Kind.EXHAUSTED
+        assert failed == Failed(Reason.OVERLOADED)
+        assert [told for told in shell.fake.told if told[0] in {"client", "n2"}] == [("n2", SAVE)]
+        assert shell.driver.unanswered() == 0
+
+    run(test)
+
+
+def test_node_hears_that_the_disk_is_below_its_reserve() -> None:
+    async def test() -> None:
+        shell = Shell()
+        shell.disk.free = limits.DISK_RESERVE_SHARE / 2
+        shell.fake.wake_ms = 0
+        shell.driver.client(get(), ignore)
+        await turns()
+        assert ("disk full", True) in shell.fake.told
+
+    run(test)
