@@ -24,12 +24,17 @@ NODE_ID_BYTES_MAX: Final = 64
 CLOCK_BOUND_MS: Final = 500  # a stamp further ahead of the wall clock than this is refused
 CLOCK_WARNING_MS: Final = 100
 CLOCK_LEAP_MS: Final = 250  # wall against monotonic clock, between two looks
+CLOCK_SAMPLE_AGE_MS: Final = 10_000  # a peer not heard from for longer has no say any more
 HLC_AHEAD_MS: Final = 250  # how far the persisted upper bound of the clock runs ahead of use
 STAMP_AGE_MS_MAX: Final = 60_000  # an older stamp on a client's write is refused
 ATTEMPT_MS: Final = 2_000  # one attempt of an operation, where the caller names no deadline
 DEADLINE_MS_MAX: Final = 60_000
 DEADLINE_BUCKET_MS: Final = 50  # deadlines are rounded up to this, so that requests share one
+TIMER_BUCKET_MS: Final = 10  # what a node waits for is looked at this often
 HEDGE_MS: Final = 50  # a read asks the remaining replicas after this much silence
+# A damaged row is healed only when every write that it may have acknowledged before is over, and so
+# is every read that began before that: their deadlines are at most DEADLINE_MS_MAX each.
+HEAL_AFTER_MS: Final = 2 * DEADLINE_MS_MAX
 HEARTBEAT_MS: Final = 1_000
 HEARTBEAT_DEADLINE_MS: Final = 1_000
 SUSPECT_MS: Final = 5_000  # silence after which a peer counts as down
@@ -39,6 +44,7 @@ PAUSE_MS: Final = 1_000  # after a pause of this length a node doubts itself bef
 TURN_MESSAGES_MAX: Final = 256  # a turn yields to the event loop after this many messages ...
 TURN_MS_MAX: Final = 2  # ... or this much time, so that sockets are served
 INBOX_CLIENT_KEYS_MAX: Final = 20_000  # about half a second of work; more is refused at the door
+BYTES_PER_KEY: Final = 4096  # so many bytes of values weigh as much as one key more
 INBOX_PEER_KEYS_MAX: Final = 50_000
 COALESCED_KEYS_MAX: Final = 512  # client requests of one turn put together up to this many keys
 OPERATIONS_MAX: Final = 10_000  # unfinished operations of one coordinator
@@ -54,6 +60,8 @@ PAGE_ROWS_MAX: Final = 256  # of one scan: a reader thread is busy for a few mil
 PAGE_BYTES_MAX: Final = 256 << 10
 
 # --- between nodes ---------------------------------------------------------------------------
+COALESCED_BYTES_MAX: Final = 256 << 10  # values of requests put together, for the data lane
+LOAD_BYTES_MAX: Final = 4 << 20  # values of one reply; the rest is asked for again
 FRAME_BYTES_MAX: Final = 256 << 10  # of the data lane; a larger message travels on the bulk lane
 OUTSTANDING_BYTES_MAX: Final = 16 << 20  # unanswered per peer; beyond it an ask fails at once
 OUTSTANDING_ASKS_MAX: Final = 10_000

@@ -42,7 +42,8 @@ class ClockGuard:
         self._majority = members // 2 + 1
         self._bound_ms = bound_ms
         self._leap_ms = leap_ms
-        self._samples_ms: dict[str, int] = {}  # peer -> its clock minus ours
+        # Peer -> its clock minus ours, and when that was measured (monotonic).
+        self._samples_ms: dict[str, tuple[int, int]] = {}
         self.trusted = members == 1
         self.leaps = 0
 
@@ -66,15 +67,18 @@ class ClockGuard:
     def sample(self, peer: str, peer_wall_ms: int, asked_mono_ms: int, now_mono_ms: int) -> bool:
         """Take a peer's clock, read between the two moments; True if trust changed by it.
 
-        A sample that was under way for longer than the bound says nothing and is dropped.
+        A sample that was under way for longer than the bound says nothing and is dropped; one of
+        long ago counts no more.
         """
         way_ms = now_mono_ms - asked_mono_ms
         if way_ms > self._bound_ms:
             return False
         own_wall_ms = asked_mono_ms + way_ms // 2 + self._raw_offset_ms
-        self._samples_ms[peer] = peer_wall_ms - own_wall_ms
-        agreeing = 1 + sum(abs(ms) <= self._bound_ms for ms in self._samples_ms.values())
-        disagreeing = len(self._samples_ms) + 1 - agreeing
+        self._samples_ms[peer] = (peer_wall_ms - own_wall_ms, now_mono_ms)
+        oldest_ms = now_mono_ms - limits.CLOCK_SAMPLE_AGE_MS
+        fresh = [ms for ms, taken_ms in self._samples_ms.values() if taken_ms >= oldest_ms]
+        agreeing = 1 + sum(abs(ms) <= self._bound_ms for ms in fresh)
+        disagreeing = len(fresh) + 1 - agreeing
         was_trusted = self.trusted
         if agreeing >= self._majority:
             self.trusted = True
@@ -89,4 +93,5 @@ class ClockGuard:
 
     def offset_ms(self, peer: str) -> int | None:
         """Return how far the peer's clock stood ahead of ours, or None before a sample."""
-        return self._samples_ms.get(peer)
+        sample = self._samples_ms.get(peer)
+        return None if sample is None else sample[0]

@@ -14,6 +14,7 @@ from dynakv.core.hlc import HybridClock
 from dynakv.core.layout import Keyspace, Layout, NodeId, decode, group_shift, token_of
 from dynakv.core.members import Members
 from dynakv.core.table import Remembered
+from dynakv.node.damage import DamagedRows
 from dynakv.node.messages import Ask, Effect, Failed, MemberView, Note, Now, Reason
 
 Then = Callable[[object], None]  # gets the reply to an ask
@@ -32,6 +33,7 @@ class Config(Struct, frozen=True):
     hedge_ms: int = limits.HEDGE_MS
     heartbeat_ms: int = limits.HEARTBEAT_MS
     suspect_ms: int = limits.SUSPECT_MS
+    heal_after_ms: int = limits.HEAL_AFTER_MS
 
 
 class Counters:
@@ -122,6 +124,7 @@ class Context:
         )
         self.cache = RecordCache(config.cache_bytes_max)
         self.trees = HashTrees(empty=remembered.empty)
+        self.damaged_rows = DamagedRows(config.heal_after_ms)
         self.counters = Counters()
         self.effects: list[Effect] = []
         self.layout = layout
@@ -180,7 +183,7 @@ class Context:
 
     def at(self, mono_ms: int, wake: Callable[[], None]) -> None:
         """Call `wake` in the first tick at or after this monotonic moment, in coarse buckets."""
-        bucket = bucketed(mono_ms)
+        bucket = _rounded_up(mono_ms, limits.TIMER_BUCKET_MS)
         waiting = self._timers.get(bucket)
         if waiting is None:
             self._timers[bucket] = [wake]
@@ -200,16 +203,16 @@ class Context:
 
     def deadline(self, timeout_ms: int) -> int:
         """Return the end of an attempt that begins now, rounded up to its bucket."""
-        return bucketed(self.now.mono_ms + (timeout_ms or self.config.attempt_ms))
+        end_ms = self.now.mono_ms + (timeout_ms or self.config.attempt_ms)
+        return _rounded_up(end_ms, limits.DEADLINE_BUCKET_MS)
 
     def note(self, event: str, **fields: str | int) -> None:
         """Report a rare change of state."""
         self.effects.append(Note(event, fields))
 
 
-def bucketed(mono_ms: int) -> int:
-    """Return the moment rounded up to its bucket."""
-    return -(-mono_ms // limits.DEADLINE_BUCKET_MS) * limits.DEADLINE_BUCKET_MS
+def _rounded_up(mono_ms: int, bucket_ms: int) -> int:
+    return -(-mono_ms // bucket_ms) * bucket_ms
 
 
 def _in_order(replicas: tuple[NodeId, ...]) -> tuple[NodeId, ...]:

@@ -7,12 +7,12 @@ other readers have already found expired.
 
 from dynakv.core.hlc import wall_ms_of
 from dynakv.core.record import Record, live, with_expiry, written
-from dynakv.errors import Failure
+from dynakv.errors import Failure, Kind
 from dynakv.node.callers import Callers
 from dynakv.node.context import Context
-from dynakv.node.get import QuorumRead
 from dynakv.node.messages import Expire, Expired
-from dynakv.node.put import QuorumWrite
+from dynakv.node.quorum_read import QuorumRead
+from dynakv.node.quorum_write import QuorumWrite
 from dynakv.node.replica import Replica
 from dynakv.node.stamping import Stamper
 
@@ -48,7 +48,12 @@ class ExpireBatch:
         if refusal is not None:
             self._callers.refuse_all(refusal.kind, refusal.reason)
         else:
-            self._stamper.take(len(self._expire.keys), self._stamped)
+            self._stamper.take(
+                len(self._expire.keys),
+                self._deadline_ms,
+                self._stamped,
+                self._callers.refuse_all,
+            )
 
     def _stamped(self, first: int) -> None:
         self._first_time = first
@@ -70,14 +75,31 @@ class ExpireBatch:
         now_ms = self._ctx.believed_ms()
         written_entries: list[int] = []
         changes: list[Record] = []
+        overtaken: list[int] = []
         for i in entries:
             record = records[i]
             wall_ms = wall_ms_of(self._first_time + i)
             if record is None or not live(record, max(now_ms, wall_ms)):
                 continue
+            change = self._change(i, record.key)
+            if not _newer(change, record):
+                # So that the retry stands above it.
+                newest = max(record.value_time, record.expiry_time)
+                self._ctx.clock.observe(newest, self._ctx.believed_ms())
+                overtaken.append(i)
+                continue
             written_entries.append(i)
-            changes.append(self._change(i, record.key))
-        chosen = set(written_entries)
+            changes.append(change)
+        if overtaken:
+            self._callers.refuse(
+                overtaken,
+                Failure(
+                    Kind.UNAVAILABLE,
+                    "nothing was written: whoever wrote the key had a clock ahead of this node's;"
+                    " retry",
+                ),
+            )
+        chosen = {*written_entries, *overtaken}
         absent = [i for i in entries if i not in chosen]
         if absent:
             self._answer(absent, applied=False)
@@ -113,3 +135,15 @@ class ExpireBatch:
 
     def _answer(self, entries: list[int], *, applied: bool) -> None:
         self._callers.answer(entries, lambda own, _: Expired(own, [applied] * len(own)))
+
+
+def _newer(change: Record, record: Record) -> bool:
+    """Say whether each register that the change writes stands above that of the record."""
+    expiry = (change.expiry_time, change.expiry_writer) > (
+        record.expiry_time,
+        record.expiry_writer,
+    )
+    if not change.value_time:
+        return expiry
+    value = (change.value_time, change.value_writer) > (record.value_time, record.value_writer)
+    return expiry and value

@@ -140,8 +140,10 @@ class Outcome(IntEnum):
     OK = 0
     AHEAD = 1  # the stamp is beyond the clock bound: refused
     CORRUPT = 2  # the checksum did not fit on arrival: refused
-    DAMAGED = 3  # the row on disk fails its checksum
+    DAMAGED = 3  # the row on disk fails its checksum; it may not be overwritten yet
     MISPLACED = 4  # this node is no replica of the group
+    HEALABLE = 5  # as DAMAGED, for so long that nothing it acknowledged is still under way
+    LATER = 6  # the reply is full: ask again
 
 
 class Save(Struct, frozen=True, gc=False):

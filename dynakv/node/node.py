@@ -23,6 +23,7 @@ from dynakv.core.table import Remembered
 from dynakv.errors import Failure
 from dynakv.node.context import Config, Context
 from dynakv.node.expire import ExpireBatch
+from dynakv.node.figures import NodeFigures, node_figures
 from dynakv.node.get import GetBatch
 from dynakv.node.heartbeat import Heartbeat
 from dynakv.node.messages import (
@@ -43,7 +44,7 @@ from dynakv.node.messages import (
     Save,
     Scan,
 )
-from dynakv.node.put import PutBatch
+from dynakv.node.put import PutBatch, put_bytes
 from dynakv.node.replica import Replica
 from dynakv.node.scan import QuorumScan
 from dynakv.node.stamping import Stamper
@@ -139,11 +140,14 @@ class Node:
     def take_effects(self) -> list[Effect]:
         """End the turn: start the operations it gathered, return what the shell has to do."""
         for batches in (self._puts, self._gets):
-            while batches:
-                _, batch = batches.popitem()
-                batch.start()
+            for shape in list(batches):  # in the order in which they were begun
+                batches.pop(shape).start()
         effects, self._ctx.effects = self._ctx.effects, []
         return effects
+
+    def figures(self) -> NodeFigures:
+        """Return what the node knows of itself, for operators."""
+        return node_figures(self._ctx, self._commit_sequence)
 
     def header(self) -> Header:
         """Return what heads a frame that leaves now."""
@@ -160,6 +164,8 @@ class Node:
 
     def _at(self, now: Now) -> None:
         ctx = self._ctx
+        if now is ctx.now:
+            return
         ctx.now = now
         if ctx.guard.look(now.wall_ms, now.mono_ms):
             ctx.note("clock_leapt", wall_ms=now.wall_ms)
@@ -209,7 +215,11 @@ class Node:
             put.times is None,
         )
         batch = self._puts.get(shape)
-        if batch is None or batch.size + len(put.keys) > limits.COALESCED_KEYS_MAX:
+        full = batch is not None and (
+            batch.size + len(put.keys) > limits.COALESCED_KEYS_MAX
+            or batch.value_bytes + put_bytes(put) > limits.COALESCED_BYTES_MAX
+        )
+        if batch is None or full:
             if batch is not None:
                 batch.start()
             batch = PutBatch(self._ctx, self._replica, self._stamper, put, w, deadline_ms)

@@ -66,7 +66,8 @@ class Replica:
                 return
             records = [records[i] for i in taken]
             groups = [groups[i] for i in taken]
-        message = MergeRecords(placement.keyspace_id, groups, records, save.heals)
+        heals = save.heals and self._may_heal(placement.keyspace_id, records)
+        message = MergeRecords(placement.keyspace_id, groups, records, heals)
 
         def merged(answer: object) -> None:
             assert isinstance(answer, Merged)
@@ -84,23 +85,27 @@ class Replica:
         get = ctx.cache.get
         cached = [get(keyspace, key) for key in keys]
         if MISS not in cached:
-            reply(Loaded(None, cast("list[Record | None]", cached)))
+            reply(_bounded(Loaded(None, cast("list[Record | None]", cached))))
             return
         missing = [i for i, row in enumerate(cached) if row is MISS]
         rows: list[Row] = [None if row is MISS else row for row in cached]
         wanted = [keys[i] for i in missing]
-        message = ReadRecords(keyspace, placement.groups_of(wanted), wanted)
+        groups = placement.groups_of(wanted)
+        if not all(placement.held[group] for group in groups):
+            reply(Loaded([Outcome.MISPLACED] * len(keys), [None] * len(keys)))
+            return
+        message = ReadRecords(keyspace, groups, wanted)
         ticket = ctx.cache.begin_read()
 
         def read(answer: object) -> None:
             assert isinstance(answer, Rows)
-            for i, row in zip(missing, answer.rows, strict=True):
+            for i, group, row in zip(missing, groups, answer.rows, strict=True):
                 rows[i] = row
                 if row is DAMAGED:
-                    ctx.trees.forget(keyspace, placement.groups_of([keys[i]])[0])
+                    ctx.trees.forget(keyspace, group)
                 ctx.cache.fill(ticket, keyspace, keys[i], row)
             ctx.cache.end_read(ticket)
-            reply(self._loaded(rows))
+            reply(_bounded(self._loaded(keyspace, keys, rows)))
 
         ctx.ask(STORE, message, 0, read)
 
@@ -145,6 +150,10 @@ class Replica:
             return placement
         return None
 
+    def _may_heal(self, keyspace: int, records: list[Record]) -> bool:
+        seen, now_ms = self._ctx.damaged_rows.seen, self._ctx.now.mono_ms
+        return all(seen(keyspace, record.key, now_ms) for record in records)
+
     def _check(
         self, placement: Placement, records: list[Record], groups: list[int], *, own: bool
     ) -> list[Outcome] | None:
@@ -184,11 +193,13 @@ class Replica:
         for i, (group, record, old, new) in enumerate(
             zip(message.groups, message.records, answer.before, answer.after, strict=True)
         ):
-            if old is DAMAGED:
-                # A healed row may be older than what was cached before the damage.
-                self._ctx.cache.forget(keyspace, record.key)
             if new is DAMAGED:
                 damaged.append(i)
+                self._ctx.damaged_rows.seen(keyspace, record.key, self._ctx.now.mono_ms)
+            elif old is DAMAGED:
+                # A healed row may be older than what was cached before the damage.
+                self._ctx.cache.forget(keyspace, record.key)
+                self._ctx.damaged_rows.healed(keyspace, record.key)
             stored(keyspace, record.key, new)
             if new is not old or new is DAMAGED:
                 update(keyspace, group, record.key, old, new)
@@ -198,7 +209,7 @@ class Replica:
         self._ctx.counters.damaged_rows += len(damaged)
         return _scattered(outcomes, damaged, before, previous=previous)
 
-    def _loaded(self, rows: list[Row]) -> Loaded:
+    def _loaded(self, keyspace: int, keys: list[bytes], rows: list[Row]) -> Loaded:
         damaged = [i for i, row in enumerate(rows) if isinstance(row, Damaged)]
         records = [None if isinstance(row, Damaged) else row for row in rows]
         if not damaged:
@@ -206,8 +217,25 @@ class Replica:
         self._ctx.counters.damaged_rows += len(damaged)
         outcomes = [Outcome.OK] * len(rows)
         for i in damaged:
-            outcomes[i] = Outcome.DAMAGED
+            healable = self._ctx.damaged_rows.seen(keyspace, keys[i], self._ctx.now.mono_ms)
+            outcomes[i] = Outcome.HEALABLE if healable else Outcome.DAMAGED
         return Loaded(outcomes, records)
+
+
+def _bounded(loaded: Loaded) -> Loaded:
+    """Return the reply cut to LOAD_BYTES_MAX bytes of values, the first in any case."""
+    records = loaded.records
+    sizes = [0 if r is None or r.value is None else len(r.value) for r in records]
+    if sum(sizes) <= limits.LOAD_BYTES_MAX:
+        return loaded
+    outcomes = list(loaded.outcomes or [Outcome.OK] * len(records))
+    room = limits.LOAD_BYTES_MAX - sizes[0]
+    for i in range(1, len(records)):
+        room -= sizes[i]
+        if room < 0 and outcomes[i] is Outcome.OK:
+            outcomes[i] = Outcome.LATER
+    kept = [r if o is not Outcome.LATER else None for r, o in zip(records, outcomes, strict=True)]
+    return Loaded(outcomes, kept)
 
 
 def _without_value(record: Record) -> Record:

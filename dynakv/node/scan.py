@@ -44,6 +44,10 @@ class QuorumScan:
     def start(self) -> None:
         """Ask rq replicas of every group, the own one and live ones first."""
         ctx, rq = self._ctx, self._placement.keyspace.rq
+        if not ctx.guard.trusted:
+            ctx.counters.clock_refusals += 1
+            self._refuse(Kind.UNAVAILABLE, f"node {ctx.node_id} does not trust its clock")
+            return
         asked: dict[NodeId, list[int]] = {}
         for group, replicas in enumerate(self._placement.replicas):
             ordered = self._by_preference(replicas)

@@ -5,12 +5,15 @@ raises it in passing, in transactions that happen anyway; the first write after 
 """
 
 from collections.abc import Callable
+from functools import partial
 
 from dynakv import limits
 from dynakv.core.table import CeilingRaised, RaiseCeiling
 from dynakv.errors import Failure, Kind
 from dynakv.node.context import Context
 from dynakv.node.messages import STORE
+
+_Waiting = tuple[int, Callable[[int], None], Callable[[Kind, str], None]]
 
 
 class Stamper:
@@ -20,7 +23,8 @@ class Stamper:
         """Stamp for the node of this context."""
         self._ctx = ctx
         self._raising = False
-        self._waiting: list[tuple[int, Callable[[int], None]]] = []
+        self._waiting: dict[int, _Waiting] = {}  # in the order they came
+        self._last = 0
 
     def refusal(self) -> Failure | None:
         """Say why this node may not coordinate now, or None."""
@@ -42,17 +46,35 @@ class Stamper:
             )
         return None
 
-    def take(self, count: int, then: Callable[[int], None]) -> None:
-        """Call `then` with the first of `count` readings, now or when the ceiling is raised."""
+    def take(
+        self,
+        count: int,
+        deadline_ms: int,
+        then: Callable[[int], None],
+        refused: Callable[[Kind, str], None],
+    ) -> None:
+        """Call `then` with the first of `count` readings, now or when the ceiling is raised.
+
+        If the disk does not confirm it before the deadline (monotonic), `refused` is called.
+        """
         clock = self._ctx.clock
         wall_ms = self._ctx.believed_ms()
         first = clock.issue(wall_ms, count)
         if first is None:
-            self._waiting.append((count, then))
+            self._last += 1
+            self._waiting[self._last] = (count, then, refused)
+            self._ctx.at(deadline_ms, partial(self._expire, self._last))
         if first is None or clock.ceiling_ms - wall_ms < limits.HLC_AHEAD_MS // 2:
             self._raise(wall_ms)
         if first is not None:
             then(first)
+
+    def _expire(self, number: int) -> None:
+        waiting = self._waiting.pop(number, None)
+        if waiting is not None:
+            _, _, refused = waiting
+            reason = f"nothing was written: the disk of node {self._ctx.node_id} did not answer"
+            refused(Kind.UNAVAILABLE, reason)
 
     def _raise(self, wall_ms: int) -> None:
         if self._raising:
@@ -66,12 +88,13 @@ class Stamper:
         clock = self._ctx.clock
         clock.raise_ceiling(reply.ceiling_ms)
         self._raising = False
-        waiting, self._waiting = self._waiting, []
-        for count, then in waiting:
+        waiting, self._waiting = self._waiting, {}
+        for number, (count, then, refused) in waiting.items():
             # Where the disk took longer than the ceiling runs ahead, stamps lag behind the wall
             # clock rather than wait for ever.
             first = clock.issue(min(self._ctx.believed_ms(), clock.ceiling_ms - 1), count)
             if first is None:
-                self.take(count, then)
+                self._waiting[number] = (count, then, refused)
+                self._raise(self._ctx.believed_ms())
             else:
                 then(first)

@@ -3,8 +3,7 @@
 Doors and links submit messages with a callback (no future per request); what arrives meanwhile
 forms the next turn. A turn takes a bounded share of every queue, in this order: STORE replies, peer
 replies, heartbeats, peer requests, clients; then it performs the effects and yields to the event
-loop. One write transaction is in flight; what arrives meanwhile is the next one, so group commit is
-the loop itself. Full queues refuse at the door.
+loop. Full queues refuse at the door. What the node asks of its disk goes through `disk_queue.py`.
 
 Runs in one event loop; nothing here is called from another thread.
 """
@@ -19,18 +18,8 @@ import structlog
 
 from dynakv import limits
 from dynakv.core.layout import Layout
-from dynakv.core.table import (
-    Operation,
-    Page,
-    Read,
-    ReadRecords,
-    Reply,
-    Rows,
-    ScanRecords,
-    bytes_in,
-    rows_in,
-)
-from dynakv.errors import Failure, Kind, StorageError
+from dynakv.errors import Failure, Kind
+from dynakv.node.figures import Figures, QueueFigures, StoreFigures
 from dynakv.node.messages import (
     STORE,
     Answer,
@@ -58,34 +47,13 @@ from dynakv.node.messages import (
     Scan,
 )
 from dynakv.node.node import Node
+from dynakv.server.disk_queue import Disk, DiskQueue
 
 log = structlog.get_logger()
 
-_READS_IN_FLIGHT_MAX = 2  # one per reader thread of the store
 # Call, message, sender (None: a client), and when, by the loop's clock, it is too late.
 _Waiting = tuple[int, ClientMessage | PeerMessage, str | None, float]
 _PAIR_MS_MAX = 5  # a pair of clock readings further apart than this is taken again
-
-
-class Disk(Protocol):
-    """What the driver needs of the store (`storage/store.py`); callbacks come in the loop."""
-
-    def commit_soon(
-        self, operations: list[Operation], done: Callable[[list[Reply] | StorageError], None]
-    ) -> None:
-        """Apply and make durable in one transaction."""
-
-    def read_soon(
-        self, requests: list[Read], done: Callable[[list[Rows | Page] | StorageError], None]
-    ) -> None:
-        """Read committed rows; one reply per request."""
-
-    @property
-    def commit_sequence(self) -> int:
-        """Transactions committed so far."""
-
-    def free_share(self) -> float:
-        """Return the free share of the disk, 0 to 1."""
 
 
 class Links(Protocol):
@@ -113,6 +81,7 @@ class Driver:
         self._node = node
         self._disk = disk
         self._clocks = clocks
+        self._began_ms = clocks().mono_ms
         self._loop = asyncio.get_running_loop()
         self._links: Links | None = None
         self._store_replies: deque[tuple[int, object]] = deque()
@@ -122,14 +91,12 @@ class Driver:
         self._clients: deque[_Waiting] = deque()
         self._calls = 0
         self._answers: dict[int, Callable[[PeerReply], None]] = {}
-        self._callers: dict[int, list[object]] = {}  # call -> [callback, entries unanswered]
+        # Call -> [callback, entries unanswered, what its bytes weigh].
+        self._callers: dict[int, list[object]] = {}
         self._client_keys = 0  # keys of clients that are not answered yet
         self._peer_keys = 0
         self._peer_call_keys: dict[int, int] = {}
-        self._writes: deque[tuple[int, Operation]] = deque()
-        self._reads: deque[tuple[int, Read]] = deque()
-        self._writing = False
-        self._reading = 0
+        self._queue = DiskQueue(disk, self._stored, node.committed, self._halt)
         self._scheduled = False
         self._timer: asyncio.TimerHandle | None = None
         self._timer_ms = 0
@@ -145,11 +112,12 @@ class Driver:
     def client(self, message: ClientMessage, answer: Callable[[ClientReply], None]) -> bool:
         """Queue a client's message; False if too many keys wait for their answer."""
         count = _entries_in(message)
-        if self._client_keys + count > limits.INBOX_CLIENT_KEYS_MAX or self.halted.done():
+        load = count + _bytes_in(message) // limits.BYTES_PER_KEY
+        if self._client_keys + load > limits.INBOX_CLIENT_KEYS_MAX or self.halted.done():
             return False
-        self._client_keys += count
+        self._client_keys += load
         self._calls = call = self._calls + 1
-        self._callers[call] = [answer, count]
+        self._callers[call] = [answer, count, load - count]
         end_s = self._loop.time() + (message.timeout_ms or limits.ATTEMPT_MS) / 1000
         self._clients.append((call, message, None, end_s))
         self._schedule()
@@ -198,6 +166,15 @@ class Driver:
         """Return what this node believes of each member, itself included."""
         return self._node.context.member_views()
 
+    def figures(self) -> Figures:
+        """Return what the node knows of itself."""
+        queues = QueueFigures(self._client_keys, self._peer_keys, limits.INBOX_CLIENT_KEYS_MAX)
+        return Figures(self._node.figures(), self._clocks().mono_ms - self._began_ms, queues)
+
+    async def store_figures(self) -> StoreFigures:
+        """Return how much lies on disk. Raises StorageError."""
+        return await self._disk.figures()
+
     def unanswered(self) -> int:
         """Return how many keys of clients wait for their answer."""
         return self._client_keys
@@ -210,10 +187,20 @@ class Driver:
             self._loop.call_soon(self._turn)
 
     def _turn(self) -> None:
-        """Take a share of every queue, then perform what the node wants done."""
+        """Take a turn; one that fails leaves the node in a state that nobody foresaw."""
         self._scheduled = False
         if self.halted.done():
             return
+        whole = False
+        try:
+            self._take_turn()
+            whole = True
+        finally:
+            if not whole:
+                self._halt("a turn of the node failed: this is a defect of DynaKV, see the log")
+
+    def _take_turn(self) -> None:
+        """Take a share of every queue, then perform what the node wants done."""
         node = self._node
         now = self._clocks()
         wake_ms = node.wake_at()
@@ -268,10 +255,8 @@ class Driver:
             if isinstance(effect, Ask):
                 if effect.to != STORE:
                     self._links.send(effect)
-                elif isinstance(effect.message, ReadRecords | ScanRecords):
-                    self._reads.append((effect.call, effect.message))
                 else:
-                    self._writes.append((effect.call, effect.message))  # type: ignore[arg-type]
+                    self._queue.append(effect.call, effect.message)
             elif isinstance(effect, Answer):
                 self._answer(effect.call, effect.reply)
             elif isinstance(effect, Note):
@@ -279,8 +264,11 @@ class Driver:
             else:
                 assert isinstance(effect, Halt)
                 self._halt(effect.reason)
-        self._write()
-        self._read()
+        self._queue.pump()
+
+    def _stored(self, replies: list[tuple[int, object]]) -> None:
+        self._store_replies.extend(replies)
+        self._schedule()
 
     def _answer(self, call: int, reply: object) -> None:
         caller = self._callers.get(call)
@@ -288,73 +276,15 @@ class Driver:
             self._peer_keys -= self._peer_call_keys.pop(call)
             self._answers.pop(call)(reply)  # type: ignore[arg-type]
             return
-        callback, left = caller
+        callback, left, extra = caller
         count = len(reply.entries)  # type: ignore[attr-defined]
         self._client_keys -= count
         if left == count:
             del self._callers[call]
+            self._client_keys -= extra  # type: ignore[operator]
         else:
             caller[1] = left - count  # type: ignore[operator]
         callback(reply)  # type: ignore[operator]
-
-    # --- STORE -------------------------------------------------------------------------------
-
-    def _write(self) -> None:
-        """Hand the waiting writes to the disk as one transaction, if none is in flight."""
-        if self._writing or not self._writes:
-            return
-        calls: list[int] = []
-        operations: list[Operation] = []
-        rows = size = 0
-        while self._writes:
-            call, operation = self._writes[0]
-            rows += rows_in(operation)
-            size += bytes_in(operation)
-            full = rows > limits.TRANSACTION_ROWS_MAX or size > limits.TRANSACTION_BYTES_MAX
-            if full and operations:
-                break
-            self._writes.popleft()
-            calls.append(call)
-            operations.append(operation)
-        self._writing = True
-
-        def done(replies: list[Reply] | StorageError) -> None:
-            self._writing = False
-            if isinstance(replies, StorageError):
-                self._halt(str(replies))
-                return
-            self._node.committed(self._disk.commit_sequence)
-            self._store_replies.extend(zip(calls, replies, strict=True))
-            self._write()
-            self._schedule()
-
-        self._disk.commit_soon(operations, done)
-
-    def _read(self) -> None:
-        """Hand the waiting reads to the readers, grouped."""
-        while self._reads and self._reading < _READS_IN_FLIGHT_MAX:
-            calls: list[int] = []
-            requests: list[Read] = []
-            keys = 0
-            while self._reads and (not calls or keys < limits.READ_KEYS_MAX):
-                call, request = self._reads.popleft()
-                keys += _rows_read_by(request)
-                calls.append(call)
-                requests.append(request)
-            self._reading += 1
-            self._disk.read_soon(requests, self._read_done(calls))
-
-    def _read_done(self, calls: list[int]) -> Callable[[list[Rows | Page] | StorageError], None]:
-        def done(replies: list[Rows | Page] | StorageError) -> None:
-            self._reading -= 1
-            if isinstance(replies, StorageError):
-                self._halt(str(replies))
-                return
-            self._store_replies.extend(zip(calls, replies, strict=True))
-            self._read()
-            self._schedule()
-
-        return done
 
     def _halt(self, reason: str) -> None:
         if not self.halted.done():
@@ -370,8 +300,10 @@ def _too_late(message: ClientMessage | PeerMessage) -> ClientReply | PeerReply:
     return Failed(Reason.OVERLOADED)
 
 
-def _rows_read_by(request: Read) -> int:
-    return len(request.keys) if isinstance(request, ReadRecords) else request.rows_max
+def _bytes_in(message: ClientMessage) -> int:
+    if not isinstance(message, Put):
+        return 0
+    return sum(len(value) for value in message.values if value is not None)
 
 
 def _entries_in(message: ClientMessage) -> int:

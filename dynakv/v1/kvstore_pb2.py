@@ -22,78 +22,79 @@ _runtime_version.ValidateProtobufRuntimeVersion(
 _sym_db = _symbol_database.Default()
 
 
+from dynakv.v1 import node_status_pb2 as dynakv_dot_v1_dot_node__status__pb2
 from dynakv.v1 import ring_pb2 as dynakv_dot_v1_dot_ring__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x17\x64ynakv/v1/kvstore.proto\x12\tdynakv.v1\x1a\x14\x64ynakv/v1/ring.proto\"%\n\x05Stamp\x12\x0c\n\x04time\x18\x01 \x01(\x06\x12\x0e\n\x06writer\x18\x02 \x01(\x06\"`\n\x08Observed\x12\r\n\x05\x66ound\x18\x01 \x01(\x08\x12\r\n\x05value\x18\x02 \x01(\x0c\x12\x1f\n\x05stamp\x18\x03 \x01(\x0b\x32\x10.dynakv.v1.Stamp\x12\x15\n\rexpires_at_ms\x18\x04 \x01(\x04\"\xd8\x01\n\nPutRequest\x12\x10\n\x08keyspace\x18\x01 \x01(\t\x12\x0b\n\x03key\x18\x02 \x01(\x0c\x12\r\n\x05value\x18\x03 \x01(\x0c\x12\x0e\n\x06ttl_ms\x18\x04 \x01(\x03\x12\x15\n\rexpires_at_ms\x18\x05 \x01(\x03\x12\x10\n\x08keep_ttl\x18\x06 \x01(\x08\x12\x1f\n\x05level\x18\x07 \x01(\x0e\x32\x10.dynakv.v1.Level\x12\t\n\x01w\x18\x08 \x01(\r\x12\x10\n\x08previous\x18\t \x01(\x08\x12\x1f\n\x05stamp\x18\n \x01(\x0b\x32\x10.dynakv.v1.StampJ\x04\x08\x0b\x10\x0e\"n\n\x0bPutResponse\x12\x0b\n\x03hlc\x18\x01 \x01(\x06\x12\x1f\n\x05stamp\x18\x02 \x01(\x0b\x32\x10.dynakv.v1.Stamp\x12%\n\x08previous\x18\x03 \x01(\x0b\x32\x13.dynakv.v1.ObservedJ\x04\x08\x04\x10\x05J\x04\x08\x05\x10\x06\"c\n\nGetRequest\x12\x10\n\x08keyspace\x18\x01 \x01(\t\x12\x0b\n\x03key\x18\x02 \x01(\x0c\x12\x1f\n\x05level\x18\x03 \x01(\x0e\x32\x10.dynakv.v1.Level\x12\t\n\x01r\x18\x04 \x01(\rJ\x04\x08\x05\x10\x06J\x04\x08\x06\x10\x07\"|\n\x0bGetResponse\x12\x0b\n\x03hlc\x18\x01 \x01(\x06\x12\r\n\x05\x66ound\x18\x02 \x01(\x08\x12\r\n\x05value\x18\x03 \x01(\x0c\x12\x1f\n\x05stamp\x18\x04 \x01(\x0b\x32\x10.dynakv.v1.Stamp\x12\x15\n\rexpires_at_ms\x18\x05 \x01(\x04J\x04\x08\x06\x10\x07J\x04\x08\x07\x10\x08\"\x93\x01\n\rDeleteRequest\x12\x10\n\x08keyspace\x18\x01 \x01(\t\x12\x0b\n\x03key\x18\x02 \x01(\x0c\x12\x1f\n\x05level\x18\x03 \x01(\x0e\x32\x10.dynakv.v1.Level\x12\t\n\x01w\x18\x04 \x01(\r\x12\x10\n\x08previous\x18\x05 \x01(\x08\x12\x1f\n\x05stamp\x18\x06 \x01(\x0b\x32\x10.dynakv.v1.StampJ\x04\x08\x07\x10\n\"q\n\x0e\x44\x65leteResponse\x12\x0b\n\x03hlc\x18\x01 \x01(\x06\x12\x1f\n\x05stamp\x18\x02 \x01(\x0b\x32\x10.dynakv.v1.Stamp\x12%\n\x08previous\x18\x03 \x01(\x0b\x32\x13.dynakv.v1.ObservedJ\x04\x08\x04\x10\x05J\x04\x08\x05\x10\x06\"\x87\x01\n\rExpireRequest\x12\x10\n\x08keyspace\x18\x01 \x01(\t\x12\x0b\n\x03key\x18\x02 \x01(\x0c\x12\x0e\n\x06ttl_ms\x18\x03 \x01(\x03\x12\x15\n\rexpires_at_ms\x18\x04 \x01(\x03\x12\x1f\n\x05level\x18\x05 \x01(\x0e\x32\x10.dynakv.v1.Level\x12\t\n\x01w\x18\x06 \x01(\rJ\x04\x08\x07\x10\n\"4\n\x0e\x45xpireResponse\x12\x0b\n\x03hlc\x18\x01 \x01(\x06\x12\x0f\n\x07\x61pplied\x18\x02 \x01(\x08J\x04\x08\x03\x10\x06\"a\n\x0ePersistRequest\x12\x10\n\x08keyspace\x18\x01 \x01(\t\x12\x0b\n\x03key\x18\x02 \x01(\x0c\x12\x1f\n\x05level\x18\x03 \x01(\x0e\x32\x10.dynakv.v1.Level\x12\t\n\x01w\x18\x04 \x01(\rJ\x04\x08\x05\x10\x08\"5\n\x0fPersistResponse\x12\x0b\n\x03hlc\x18\x01 \x01(\x06\x12\x0f\n\x07\x61pplied\x18\x02 \x01(\x08J\x04\x08\x03\x10\x06\"\x89\x01\n\x0bListRequest\x12\x10\n\x08keyspace\x18\x01 \x01(\t\x12\x0e\n\x06prefix\x18\x02 \x01(\x0c\x12\r\n\x05start\x18\x03 \x01(\x0c\x12\x0b\n\x03\x65nd\x18\x04 \x01(\x0c\x12\x0e\n\x06\x63ursor\x18\x05 \x01(\x0c\x12\r\n\x05limit\x18\x06 \x01(\r\x12\x11\n\tkeys_only\x18\x07 \x01(\x08J\x04\x08\x08\x10\tJ\x04\x08\t\x10\n\"e\n\x0cListResponse\x12\x0b\n\x03hlc\x18\x01 \x01(\x06\x12\'\n\x07\x65ntries\x18\x02 \x03(\x0b\x32\x16.dynakv.v1.ListedEntry\x12\x13\n\x0bnext_cursor\x18\x03 \x01(\x0cJ\x04\x08\x04\x10\x05J\x04\x08\x05\x10\x06\"a\n\x0bListedEntry\x12\x0b\n\x03key\x18\x01 \x01(\x0c\x12\r\n\x05value\x18\x02 \x01(\x0c\x12\x1f\n\x05stamp\x18\x03 \x01(\x0b\x32\x10.dynakv.v1.Stamp\x12\x15\n\rexpires_at_ms\x18\x04 \x01(\x04\"\x86\x01\n\x0fPipelineRequest\x12\x10\n\x08keyspace\x18\x01 \x01(\t\x12\x1f\n\x05level\x18\x02 \x01(\x0e\x32\x10.dynakv.v1.Level\x12\t\n\x01r\x18\x03 \x01(\r\x12\t\n\x01w\x18\x04 \x01(\r\x12\x1e\n\x05steps\x18\x05 \x03(\x0b\x32\x0f.dynakv.v1.StepJ\x04\x08\x06\x10\x07J\x04\x08\x07\x10\x08\"\xd7\x01\n\x04Step\x12!\n\x03put\x18\x01 \x01(\x0b\x32\x12.dynakv.v1.PutStepH\x00\x12!\n\x03get\x18\x02 \x01(\x0b\x32\x12.dynakv.v1.GetStepH\x00\x12\'\n\x06\x64\x65lete\x18\x03 \x01(\x0b\x32\x15.dynakv.v1.DeleteStepH\x00\x12\'\n\x06\x65xpire\x18\x04 \x01(\x0b\x32\x15.dynakv.v1.ExpireStepH\x00\x12)\n\x07persist\x18\x05 \x01(\x0b\x32\x16.dynakv.v1.PersistStepH\x00\x42\x06\n\x04kindJ\x04\x08\x06\x10\t\"\x93\x01\n\x07PutStep\x12\x0c\n\x04keys\x18\x01 \x03(\x0c\x12\x0e\n\x06values\x18\x02 \x03(\x0c\x12\x0f\n\x07ttls_ms\x18\x03 \x03(\x03\x12\x15\n\rexpires_at_ms\x18\x04 \x03(\x03\x12\x10\n\x08keep_ttl\x18\x05 \x01(\x08\x12\x10\n\x08previous\x18\x06 \x01(\x08\x12\r\n\x05times\x18\x07 \x03(\x06\x12\x0f\n\x07writers\x18\x08 \x03(\x06\"\x17\n\x07GetStep\x12\x0c\n\x04keys\x18\x01 \x03(\x0c\"L\n\nDeleteStep\x12\x0c\n\x04keys\x18\x01 \x03(\x0c\x12\x10\n\x08previous\x18\x02 \x01(\x08\x12\r\n\x05times\x18\x03 \x03(\x06\x12\x0f\n\x07writers\x18\x04 \x03(\x06\"B\n\nExpireStep\x12\x0c\n\x04keys\x18\x01 \x03(\x0c\x12\x0f\n\x07ttls_ms\x18\x02 \x03(\x03\x12\x15\n\rexpires_at_ms\x18\x03 \x03(\x03\"\x1b\n\x0bPersistStep\x12\x0c\n\x04keys\x18\x01 \x03(\x0c\"S\n\x10PipelineResponse\x12\x0b\n\x03hlc\x18\x01 \x01(\x06\x12&\n\x07results\x18\x02 \x03(\x0b\x32\x15.dynakv.v1.StepResultJ\x04\x08\x03\x10\x04J\x04\x08\x04\x10\x05\"\xc0\x01\n\nStepResult\x12*\n\x06stored\x18\x01 \x01(\x0b\x32\x18.dynakv.v1.StoredEntriesH\x00\x12(\n\x05\x66ound\x18\x02 \x01(\x0b\x32\x17.dynakv.v1.FoundEntriesH\x00\x12,\n\x07\x61pplied\x18\x03 \x01(\x0b\x32\x19.dynakv.v1.AppliedEntriesH\x00\x12&\n\x06\x65rrors\x18\x0f \x03(\x0b\x32\x16.dynakv.v1.EntryErrorsB\x06\n\x04kind\"V\n\rStoredEntries\x12\r\n\x05times\x18\x01 \x03(\x06\x12\x0f\n\x07writers\x18\x02 \x03(\x06\x12%\n\x08previous\x18\x03 \x03(\x0b\x32\x13.dynakv.v1.Observed\"d\n\x0c\x46oundEntries\x12\r\n\x05\x66ound\x18\x01 \x03(\x08\x12\x0e\n\x06values\x18\x02 \x03(\x0c\x12\r\n\x05times\x18\x03 \x03(\x06\x12\x0f\n\x07writers\x18\x04 \x03(\x06\x12\x15\n\rexpires_at_ms\x18\x05 \x03(\x04\"!\n\x0e\x41ppliedEntries\x12\x0f\n\x07\x61pplied\x18\x01 \x03(\x08\"n\n\x0b\x45ntryErrors\x12\x0f\n\x07\x65ntries\x18\x01 \x03(\r\x12\x0c\n\x04\x63ode\x18\x02 \x01(\x05\x12\x0e\n\x06reason\x18\x03 \x01(\t\x12\x0f\n\x07message\x18\x04 \x01(\t\x12\x1f\n\x05retry\x18\x05 \x01(\x0e\x32\x10.dynakv.v1.Retry\"\x12\n\x10HandshakeRequest\"e\n\x11HandshakeResponse\x12\x12\n\ncluster_id\x18\x01 \x01(\x06\x12\x0f\n\x07node_id\x18\x02 \x01(\t\x12\r\n\x05\x65poch\x18\x03 \x01(\x04\x12\x0b\n\x03hlc\x18\x04 \x01(\x06\x12\x0f\n\x07wall_ms\x18\x05 \x01(\x04*U\n\x05Retry\x12\x15\n\x11RETRY_UNSPECIFIED\x10\x00\x12\x0f\n\x0bRETRY_NEVER\x10\x01\x12\x0e\n\nRETRY_SAFE\x10\x02\x12\x14\n\x10RETRY_SAME_STAMP\x10\x03\x32\xcc\x04\n\x07KVStore\x12\x34\n\x03Put\x12\x15.dynakv.v1.PutRequest\x1a\x16.dynakv.v1.PutResponse\x12\x34\n\x03Get\x12\x15.dynakv.v1.GetRequest\x1a\x16.dynakv.v1.GetResponse\x12=\n\x06\x44\x65lete\x12\x18.dynakv.v1.DeleteRequest\x1a\x19.dynakv.v1.DeleteResponse\x12=\n\x06\x45xpire\x12\x18.dynakv.v1.ExpireRequest\x1a\x19.dynakv.v1.ExpireResponse\x12@\n\x07Persist\x12\x19.dynakv.v1.PersistRequest\x1a\x1a.dynakv.v1.PersistResponse\x12\x37\n\x04List\x12\x16.dynakv.v1.ListRequest\x1a\x17.dynakv.v1.ListResponse\x12\x43\n\x08Pipeline\x12\x1a.dynakv.v1.PipelineRequest\x1a\x1b.dynakv.v1.PipelineResponse\x12\x46\n\tHandshake\x12\x1b.dynakv.v1.HandshakeRequest\x1a\x1c.dynakv.v1.HandshakeResponse\x12O\n\x0cGetRingState\x12\x1e.dynakv.v1.GetRingStateRequest\x1a\x1f.dynakv.v1.GetRingStateResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x17\x64ynakv/v1/kvstore.proto\x12\tdynakv.v1\x1a\x1b\x64ynakv/v1/node_status.proto\x1a\x14\x64ynakv/v1/ring.proto\"%\n\x05Stamp\x12\x0c\n\x04time\x18\x01 \x01(\x06\x12\x0e\n\x06writer\x18\x02 \x01(\x06\"`\n\x08Observed\x12\r\n\x05\x66ound\x18\x01 \x01(\x08\x12\r\n\x05value\x18\x02 \x01(\x0c\x12\x1f\n\x05stamp\x18\x03 \x01(\x0b\x32\x10.dynakv.v1.Stamp\x12\x15\n\rexpires_at_ms\x18\x04 \x01(\x04\"\xd8\x01\n\nPutRequest\x12\x10\n\x08keyspace\x18\x01 \x01(\t\x12\x0b\n\x03key\x18\x02 \x01(\x0c\x12\r\n\x05value\x18\x03 \x01(\x0c\x12\x0e\n\x06ttl_ms\x18\x04 \x01(\x03\x12\x15\n\rexpires_at_ms\x18\x05 \x01(\x03\x12\x10\n\x08keep_ttl\x18\x06 \x01(\x08\x12\x1f\n\x05level\x18\x07 \x01(\x0e\x32\x10.dynakv.v1.Level\x12\t\n\x01w\x18\x08 \x01(\r\x12\x10\n\x08previous\x18\t \x01(\x08\x12\x1f\n\x05stamp\x18\n \x01(\x0b\x32\x10.dynakv.v1.StampJ\x04\x08\x0b\x10\x0e\"n\n\x0bPutResponse\x12\x0b\n\x03hlc\x18\x01 \x01(\x06\x12\x1f\n\x05stamp\x18\x02 \x01(\x0b\x32\x10.dynakv.v1.Stamp\x12%\n\x08previous\x18\x03 \x01(\x0b\x32\x13.dynakv.v1.ObservedJ\x04\x08\x04\x10\x05J\x04\x08\x05\x10\x06\"c\n\nGetRequest\x12\x10\n\x08keyspace\x18\x01 \x01(\t\x12\x0b\n\x03key\x18\x02 \x01(\x0c\x12\x1f\n\x05level\x18\x03 \x01(\x0e\x32\x10.dynakv.v1.Level\x12\t\n\x01r\x18\x04 \x01(\rJ\x04\x08\x05\x10\x06J\x04\x08\x06\x10\x07\"|\n\x0bGetResponse\x12\x0b\n\x03hlc\x18\x01 \x01(\x06\x12\r\n\x05\x66ound\x18\x02 \x01(\x08\x12\r\n\x05value\x18\x03 \x01(\x0c\x12\x1f\n\x05stamp\x18\x04 \x01(\x0b\x32\x10.dynakv.v1.Stamp\x12\x15\n\rexpires_at_ms\x18\x05 \x01(\x04J\x04\x08\x06\x10\x07J\x04\x08\x07\x10\x08\"\x93\x01\n\rDeleteRequest\x12\x10\n\x08keyspace\x18\x01 \x01(\t\x12\x0b\n\x03key\x18\x02 \x01(\x0c\x12\x1f\n\x05level\x18\x03 \x01(\x0e\x32\x10.dynakv.v1.Level\x12\t\n\x01w\x18\x04 \x01(\r\x12\x10\n\x08previous\x18\x05 \x01(\x08\x12\x1f\n\x05stamp\x18\x06 \x01(\x0b\x32\x10.dynakv.v1.StampJ\x04\x08\x07\x10\n\"q\n\x0e\x44\x65leteResponse\x12\x0b\n\x03hlc\x18\x01 \x01(\x06\x12\x1f\n\x05stamp\x18\x02 \x01(\x0b\x32\x10.dynakv.v1.Stamp\x12%\n\x08previous\x18\x03 \x01(\x0b\x32\x13.dynakv.v1.ObservedJ\x04\x08\x04\x10\x05J\x04\x08\x05\x10\x06\"\x87\x01\n\rExpireRequest\x12\x10\n\x08keyspace\x18\x01 \x01(\t\x12\x0b\n\x03key\x18\x02 \x01(\x0c\x12\x0e\n\x06ttl_ms\x18\x03 \x01(\x03\x12\x15\n\rexpires_at_ms\x18\x04 \x01(\x03\x12\x1f\n\x05level\x18\x05 \x01(\x0e\x32\x10.dynakv.v1.Level\x12\t\n\x01w\x18\x06 \x01(\rJ\x04\x08\x07\x10\n\"4\n\x0e\x45xpireResponse\x12\x0b\n\x03hlc\x18\x01 \x01(\x06\x12\x0f\n\x07\x61pplied\x18\x02 \x01(\x08J\x04\x08\x03\x10\x06\"a\n\x0ePersistRequest\x12\x10\n\x08keyspace\x18\x01 \x01(\t\x12\x0b\n\x03key\x18\x02 \x01(\x0c\x12\x1f\n\x05level\x18\x03 \x01(\x0e\x32\x10.dynakv.v1.Level\x12\t\n\x01w\x18\x04 \x01(\rJ\x04\x08\x05\x10\x08\"5\n\x0fPersistResponse\x12\x0b\n\x03hlc\x18\x01 \x01(\x06\x12\x0f\n\x07\x61pplied\x18\x02 \x01(\x08J\x04\x08\x03\x10\x06\"\x89\x01\n\x0bListRequest\x12\x10\n\x08keyspace\x18\x01 \x01(\t\x12\x0e\n\x06prefix\x18\x02 \x01(\x0c\x12\r\n\x05start\x18\x03 \x01(\x0c\x12\x0b\n\x03\x65nd\x18\x04 \x01(\x0c\x12\x0e\n\x06\x63ursor\x18\x05 \x01(\x0c\x12\r\n\x05limit\x18\x06 \x01(\r\x12\x11\n\tkeys_only\x18\x07 \x01(\x08J\x04\x08\x08\x10\tJ\x04\x08\t\x10\n\"e\n\x0cListResponse\x12\x0b\n\x03hlc\x18\x01 \x01(\x06\x12\'\n\x07\x65ntries\x18\x02 \x03(\x0b\x32\x16.dynakv.v1.ListedEntry\x12\x13\n\x0bnext_cursor\x18\x03 \x01(\x0cJ\x04\x08\x04\x10\x05J\x04\x08\x05\x10\x06\"a\n\x0bListedEntry\x12\x0b\n\x03key\x18\x01 \x01(\x0c\x12\r\n\x05value\x18\x02 \x01(\x0c\x12\x1f\n\x05stamp\x18\x03 \x01(\x0b\x32\x10.dynakv.v1.Stamp\x12\x15\n\rexpires_at_ms\x18\x04 \x01(\x04\"\x86\x01\n\x0fPipelineRequest\x12\x10\n\x08keyspace\x18\x01 \x01(\t\x12\x1f\n\x05level\x18\x02 \x01(\x0e\x32\x10.dynakv.v1.Level\x12\t\n\x01r\x18\x03 \x01(\r\x12\t\n\x01w\x18\x04 \x01(\r\x12\x1e\n\x05steps\x18\x05 \x03(\x0b\x32\x0f.dynakv.v1.StepJ\x04\x08\x06\x10\x07J\x04\x08\x07\x10\x08\"\xd7\x01\n\x04Step\x12!\n\x03put\x18\x01 \x01(\x0b\x32\x12.dynakv.v1.PutStepH\x00\x12!\n\x03get\x18\x02 \x01(\x0b\x32\x12.dynakv.v1.GetStepH\x00\x12\'\n\x06\x64\x65lete\x18\x03 \x01(\x0b\x32\x15.dynakv.v1.DeleteStepH\x00\x12\'\n\x06\x65xpire\x18\x04 \x01(\x0b\x32\x15.dynakv.v1.ExpireStepH\x00\x12)\n\x07persist\x18\x05 \x01(\x0b\x32\x16.dynakv.v1.PersistStepH\x00\x42\x06\n\x04kindJ\x04\x08\x06\x10\t\"\x93\x01\n\x07PutStep\x12\x0c\n\x04keys\x18\x01 \x03(\x0c\x12\x0e\n\x06values\x18\x02 \x03(\x0c\x12\x0f\n\x07ttls_ms\x18\x03 \x03(\x03\x12\x15\n\rexpires_at_ms\x18\x04 \x03(\x03\x12\x10\n\x08keep_ttl\x18\x05 \x01(\x08\x12\x10\n\x08previous\x18\x06 \x01(\x08\x12\r\n\x05times\x18\x07 \x03(\x06\x12\x0f\n\x07writers\x18\x08 \x03(\x06\"\x17\n\x07GetStep\x12\x0c\n\x04keys\x18\x01 \x03(\x0c\"L\n\nDeleteStep\x12\x0c\n\x04keys\x18\x01 \x03(\x0c\x12\x10\n\x08previous\x18\x02 \x01(\x08\x12\r\n\x05times\x18\x03 \x03(\x06\x12\x0f\n\x07writers\x18\x04 \x03(\x06\"B\n\nExpireStep\x12\x0c\n\x04keys\x18\x01 \x03(\x0c\x12\x0f\n\x07ttls_ms\x18\x02 \x03(\x03\x12\x15\n\rexpires_at_ms\x18\x03 \x03(\x03\"\x1b\n\x0bPersistStep\x12\x0c\n\x04keys\x18\x01 \x03(\x0c\"S\n\x10PipelineResponse\x12\x0b\n\x03hlc\x18\x01 \x01(\x06\x12&\n\x07results\x18\x02 \x03(\x0b\x32\x15.dynakv.v1.StepResultJ\x04\x08\x03\x10\x04J\x04\x08\x04\x10\x05\"\xc0\x01\n\nStepResult\x12*\n\x06stored\x18\x01 \x01(\x0b\x32\x18.dynakv.v1.StoredEntriesH\x00\x12(\n\x05\x66ound\x18\x02 \x01(\x0b\x32\x17.dynakv.v1.FoundEntriesH\x00\x12,\n\x07\x61pplied\x18\x03 \x01(\x0b\x32\x19.dynakv.v1.AppliedEntriesH\x00\x12&\n\x06\x65rrors\x18\x0f \x03(\x0b\x32\x16.dynakv.v1.EntryErrorsB\x06\n\x04kind\"V\n\rStoredEntries\x12\r\n\x05times\x18\x01 \x03(\x06\x12\x0f\n\x07writers\x18\x02 \x03(\x06\x12%\n\x08previous\x18\x03 \x03(\x0b\x32\x13.dynakv.v1.Observed\"d\n\x0c\x46oundEntries\x12\r\n\x05\x66ound\x18\x01 \x03(\x08\x12\x0e\n\x06values\x18\x02 \x03(\x0c\x12\r\n\x05times\x18\x03 \x03(\x06\x12\x0f\n\x07writers\x18\x04 \x03(\x06\x12\x15\n\rexpires_at_ms\x18\x05 \x03(\x04\"!\n\x0e\x41ppliedEntries\x12\x0f\n\x07\x61pplied\x18\x01 \x03(\x08\"n\n\x0b\x45ntryErrors\x12\x0f\n\x07\x65ntries\x18\x01 \x03(\r\x12\x0c\n\x04\x63ode\x18\x02 \x01(\x05\x12\x0e\n\x06reason\x18\x03 \x01(\t\x12\x0f\n\x07message\x18\x04 \x01(\t\x12\x1f\n\x05retry\x18\x05 \x01(\x0e\x32\x10.dynakv.v1.Retry\"\x12\n\x10HandshakeRequest\"e\n\x11HandshakeResponse\x12\x12\n\ncluster_id\x18\x01 \x01(\x06\x12\x0f\n\x07node_id\x18\x02 \x01(\t\x12\r\n\x05\x65poch\x18\x03 \x01(\x04\x12\x0b\n\x03hlc\x18\x04 \x01(\x06\x12\x0f\n\x07wall_ms\x18\x05 \x01(\x04*U\n\x05Retry\x12\x15\n\x11RETRY_UNSPECIFIED\x10\x00\x12\x0f\n\x0bRETRY_NEVER\x10\x01\x12\x0e\n\nRETRY_SAFE\x10\x02\x12\x14\n\x10RETRY_SAME_STAMP\x10\x03\x32\xeb\x05\n\x07KVStore\x12\x34\n\x03Put\x12\x15.dynakv.v1.PutRequest\x1a\x16.dynakv.v1.PutResponse\x12\x34\n\x03Get\x12\x15.dynakv.v1.GetRequest\x1a\x16.dynakv.v1.GetResponse\x12=\n\x06\x44\x65lete\x12\x18.dynakv.v1.DeleteRequest\x1a\x19.dynakv.v1.DeleteResponse\x12=\n\x06\x45xpire\x12\x18.dynakv.v1.ExpireRequest\x1a\x19.dynakv.v1.ExpireResponse\x12@\n\x07Persist\x12\x19.dynakv.v1.PersistRequest\x1a\x1a.dynakv.v1.PersistResponse\x12\x37\n\x04List\x12\x16.dynakv.v1.ListRequest\x1a\x17.dynakv.v1.ListResponse\x12\x43\n\x08Pipeline\x12\x1a.dynakv.v1.PipelineRequest\x1a\x1b.dynakv.v1.PipelineResponse\x12\x46\n\tHandshake\x12\x1b.dynakv.v1.HandshakeRequest\x1a\x1c.dynakv.v1.HandshakeResponse\x12O\n\x0cGetRingState\x12\x1e.dynakv.v1.GetRingStateRequest\x1a\x1f.dynakv.v1.GetRingStateResponse\x12R\n\rGetNodeStatus\x12\x1f.dynakv.v1.GetNodeStatusRequest\x1a .dynakv.v1.GetNodeStatusResponse\x12I\n\nInspectKey\x12\x1c.dynakv.v1.InspectKeyRequest\x1a\x1d.dynakv.v1.InspectKeyResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'dynakv.v1.kvstore_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_RETRY']._serialized_start=3153
-  _globals['_RETRY']._serialized_end=3238
-  _globals['_STAMP']._serialized_start=60
-  _globals['_STAMP']._serialized_end=97
-  _globals['_OBSERVED']._serialized_start=99
-  _globals['_OBSERVED']._serialized_end=195
-  _globals['_PUTREQUEST']._serialized_start=198
-  _globals['_PUTREQUEST']._serialized_end=414
-  _globals['_PUTRESPONSE']._serialized_start=416
-  _globals['_PUTRESPONSE']._serialized_end=526
-  _globals['_GETREQUEST']._serialized_start=528
-  _globals['_GETREQUEST']._serialized_end=627
-  _globals['_GETRESPONSE']._serialized_start=629
-  _globals['_GETRESPONSE']._serialized_end=753
-  _globals['_DELETEREQUEST']._serialized_start=756
-  _globals['_DELETEREQUEST']._serialized_end=903
-  _globals['_DELETERESPONSE']._serialized_start=905
-  _globals['_DELETERESPONSE']._serialized_end=1018
-  _globals['_EXPIREREQUEST']._serialized_start=1021
-  _globals['_EXPIREREQUEST']._serialized_end=1156
-  _globals['_EXPIRERESPONSE']._serialized_start=1158
-  _globals['_EXPIRERESPONSE']._serialized_end=1210
-  _globals['_PERSISTREQUEST']._serialized_start=1212
-  _globals['_PERSISTREQUEST']._serialized_end=1309
-  _globals['_PERSISTRESPONSE']._serialized_start=1311
-  _globals['_PERSISTRESPONSE']._serialized_end=1364
-  _globals['_LISTREQUEST']._serialized_start=1367
-  _globals['_LISTREQUEST']._serialized_end=1504
-  _globals['_LISTRESPONSE']._serialized_start=1506
-  _globals['_LISTRESPONSE']._serialized_end=1607
-  _globals['_LISTEDENTRY']._serialized_start=1609
-  _globals['_LISTEDENTRY']._serialized_end=1706
-  _globals['_PIPELINEREQUEST']._serialized_start=1709
-  _globals['_PIPELINEREQUEST']._serialized_end=1843
-  _globals['_STEP']._serialized_start=1846
-  _globals['_STEP']._serialized_end=2061
-  _globals['_PUTSTEP']._serialized_start=2064
-  _globals['_PUTSTEP']._serialized_end=2211
-  _globals['_GETSTEP']._serialized_start=2213
-  _globals['_GETSTEP']._serialized_end=2236
-  _globals['_DELETESTEP']._serialized_start=2238
-  _globals['_DELETESTEP']._serialized_end=2314
-  _globals['_EXPIRESTEP']._serialized_start=2316
-  _globals['_EXPIRESTEP']._serialized_end=2382
-  _globals['_PERSISTSTEP']._serialized_start=2384
-  _globals['_PERSISTSTEP']._serialized_end=2411
-  _globals['_PIPELINERESPONSE']._serialized_start=2413
-  _globals['_PIPELINERESPONSE']._serialized_end=2496
-  _globals['_STEPRESULT']._serialized_start=2499
-  _globals['_STEPRESULT']._serialized_end=2691
-  _globals['_STOREDENTRIES']._serialized_start=2693
-  _globals['_STOREDENTRIES']._serialized_end=2779
-  _globals['_FOUNDENTRIES']._serialized_start=2781
-  _globals['_FOUNDENTRIES']._serialized_end=2881
-  _globals['_APPLIEDENTRIES']._serialized_start=2883
-  _globals['_APPLIEDENTRIES']._serialized_end=2916
-  _globals['_ENTRYERRORS']._serialized_start=2918
-  _globals['_ENTRYERRORS']._serialized_end=3028
-  _globals['_HANDSHAKEREQUEST']._serialized_start=3030
-  _globals['_HANDSHAKEREQUEST']._serialized_end=3048
-  _globals['_HANDSHAKERESPONSE']._serialized_start=3050
-  _globals['_HANDSHAKERESPONSE']._serialized_end=3151
-  _globals['_KVSTORE']._serialized_start=3241
-  _globals['_KVSTORE']._serialized_end=3829
+  _globals['_RETRY']._serialized_start=3182
+  _globals['_RETRY']._serialized_end=3267
+  _globals['_STAMP']._serialized_start=89
+  _globals['_STAMP']._serialized_end=126
+  _globals['_OBSERVED']._serialized_start=128
+  _globals['_OBSERVED']._serialized_end=224
+  _globals['_PUTREQUEST']._serialized_start=227
+  _globals['_PUTREQUEST']._serialized_end=443
+  _globals['_PUTRESPONSE']._serialized_start=445
+  _globals['_PUTRESPONSE']._serialized_end=555
+  _globals['_GETREQUEST']._serialized_start=557
+  _globals['_GETREQUEST']._serialized_end=656
+  _globals['_GETRESPONSE']._serialized_start=658
+  _globals['_GETRESPONSE']._serialized_end=782
+  _globals['_DELETEREQUEST']._serialized_start=785
+  _globals['_DELETEREQUEST']._serialized_end=932
+  _globals['_DELETERESPONSE']._serialized_start=934
+  _globals['_DELETERESPONSE']._serialized_end=1047
+  _globals['_EXPIREREQUEST']._serialized_start=1050
+  _globals['_EXPIREREQUEST']._serialized_end=1185
+  _globals['_EXPIRERESPONSE']._serialized_start=1187
+  _globals['_EXPIRERESPONSE']._serialized_end=1239
+  _globals['_PERSISTREQUEST']._serialized_start=1241
+  _globals['_PERSISTREQUEST']._serialized_end=1338
+  _globals['_PERSISTRESPONSE']._serialized_start=1340
+  _globals['_PERSISTRESPONSE']._serialized_end=1393
+  _globals['_LISTREQUEST']._serialized_start=1396
+  _globals['_LISTREQUEST']._serialized_end=1533
+  _globals['_LISTRESPONSE']._serialized_start=1535
+  _globals['_LISTRESPONSE']._serialized_end=1636
+  _globals['_LISTEDENTRY']._serialized_start=1638
+  _globals['_LISTEDENTRY']._serialized_end=1735
+  _globals['_PIPELINEREQUEST']._serialized_start=1738
+  _globals['_PIPELINEREQUEST']._serialized_end=1872
+  _globals['_STEP']._serialized_start=1875
+  _globals['_STEP']._serialized_end=2090
+  _globals['_PUTSTEP']._serialized_start=2093
+  _globals['_PUTSTEP']._serialized_end=2240
+  _globals['_GETSTEP']._serialized_start=2242
+  _globals['_GETSTEP']._serialized_end=2265
+  _globals['_DELETESTEP']._serialized_start=2267
+  _globals['_DELETESTEP']._serialized_end=2343
+  _globals['_EXPIRESTEP']._serialized_start=2345
+  _globals['_EXPIRESTEP']._serialized_end=2411
+  _globals['_PERSISTSTEP']._serialized_start=2413
+  _globals['_PERSISTSTEP']._serialized_end=2440
+  _globals['_PIPELINERESPONSE']._serialized_start=2442
+  _globals['_PIPELINERESPONSE']._serialized_end=2525
+  _globals['_STEPRESULT']._serialized_start=2528
+  _globals['_STEPRESULT']._serialized_end=2720
+  _globals['_STOREDENTRIES']._serialized_start=2722
+  _globals['_STOREDENTRIES']._serialized_end=2808
+  _globals['_FOUNDENTRIES']._serialized_start=2810
+  _globals['_FOUNDENTRIES']._serialized_end=2910
+  _globals['_APPLIEDENTRIES']._serialized_start=2912
+  _globals['_APPLIEDENTRIES']._serialized_end=2945
+  _globals['_ENTRYERRORS']._serialized_start=2947
+  _globals['_ENTRYERRORS']._serialized_end=3057
+  _globals['_HANDSHAKEREQUEST']._serialized_start=3059
+  _globals['_HANDSHAKEREQUEST']._serialized_end=3077
+  _globals['_HANDSHAKERESPONSE']._serialized_start=3079
+  _globals['_HANDSHAKERESPONSE']._serialized_end=3180
+  _globals['_KVSTORE']._serialized_start=3270
+  _globals['_KVSTORE']._serialized_end=4017
 # @@protoc_insertion_point(module_scope)

@@ -4,6 +4,7 @@ import grpc
 import warnings
 
 from dynakv.v1 import kvstore_pb2 as dynakv_dot_v1_dot_kvstore__pb2
+from dynakv.v1 import node_status_pb2 as dynakv_dot_v1_dot_node__status__pb2
 from dynakv.v1 import ring_pb2 as dynakv_dot_v1_dot_ring__pb2
 
 GRPC_GENERATED_VERSION = '1.76.0'
@@ -80,6 +81,16 @@ class KVStoreStub(object):
                 request_serializer=dynakv_dot_v1_dot_ring__pb2.GetRingStateRequest.SerializeToString,
                 response_deserializer=dynakv_dot_v1_dot_ring__pb2.GetRingStateResponse.FromString,
                 _registered_method=True)
+        self.GetNodeStatus = channel.unary_unary(
+                '/dynakv.v1.KVStore/GetNodeStatus',
+                request_serializer=dynakv_dot_v1_dot_node__status__pb2.GetNodeStatusRequest.SerializeToString,
+                response_deserializer=dynakv_dot_v1_dot_node__status__pb2.GetNodeStatusResponse.FromString,
+                _registered_method=True)
+        self.InspectKey = channel.unary_unary(
+                '/dynakv.v1.KVStore/InspectKey',
+                request_serializer=dynakv_dot_v1_dot_node__status__pb2.InspectKeyRequest.SerializeToString,
+                response_deserializer=dynakv_dot_v1_dot_node__status__pb2.InspectKeyResponse.FromString,
+                _registered_method=True)
 
 
 class KVStoreServicer(object):
@@ -149,6 +160,20 @@ class KVStoreServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def GetNodeStatus(self, request, context):
+        """Returns what the answering node knows of itself.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def InspectKey(self, request, context):
+        """Returns what the answering node itself holds under a key; it asks no other.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_KVStoreServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -196,6 +221,16 @@ def add_KVStoreServicer_to_server(servicer, server):
                     servicer.GetRingState,
                     request_deserializer=dynakv_dot_v1_dot_ring__pb2.GetRingStateRequest.FromString,
                     response_serializer=dynakv_dot_v1_dot_ring__pb2.GetRingStateResponse.SerializeToString,
+            ),
+            'GetNodeStatus': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetNodeStatus,
+                    request_deserializer=dynakv_dot_v1_dot_node__status__pb2.GetNodeStatusRequest.FromString,
+                    response_serializer=dynakv_dot_v1_dot_node__status__pb2.GetNodeStatusResponse.SerializeToString,
+            ),
+            'InspectKey': grpc.unary_unary_rpc_method_handler(
+                    servicer.InspectKey,
+                    request_deserializer=dynakv_dot_v1_dot_node__status__pb2.InspectKeyRequest.FromString,
+                    response_serializer=dynakv_dot_v1_dot_node__status__pb2.InspectKeyResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -441,6 +476,60 @@ class KVStore(object):
             '/dynakv.v1.KVStore/GetRingState',
             dynakv_dot_v1_dot_ring__pb2.GetRingStateRequest.SerializeToString,
             dynakv_dot_v1_dot_ring__pb2.GetRingStateResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetNodeStatus(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/dynakv.v1.KVStore/GetNodeStatus',
+            dynakv_dot_v1_dot_node__status__pb2.GetNodeStatusRequest.SerializeToString,
+            dynakv_dot_v1_dot_node__status__pb2.GetNodeStatusResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def InspectKey(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/dynakv.v1.KVStore/InspectKey',
+            dynakv_dot_v1_dot_node__status__pb2.InspectKeyRequest.SerializeToString,
+            dynakv_dot_v1_dot_node__status__pb2.InspectKeyResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -16,6 +16,8 @@ class Outcome(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     OUTCOME_CORRUPT: _ClassVar[Outcome]
     OUTCOME_DAMAGED: _ClassVar[Outcome]
     OUTCOME_MISPLACED: _ClassVar[Outcome]
+    OUTCOME_HEALABLE: _ClassVar[Outcome]
+    OUTCOME_LATER: _ClassVar[Outcome]
 
 class Reason(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     __slots__ = ()
@@ -35,6 +37,8 @@ OUTCOME_AHEAD: Outcome
 OUTCOME_CORRUPT: Outcome
 OUTCOME_DAMAGED: Outcome
 OUTCOME_MISPLACED: Outcome
+OUTCOME_HEALABLE: Outcome
+OUTCOME_LATER: Outcome
 REASON_UNSPECIFIED: Reason
 REASON_UNREACHABLE: Reason
 REASON_BROKEN: Reason

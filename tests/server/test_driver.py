@@ -403,3 +403,38 @@ def test_node_hears_that_the_disk_is_below_its_reserve() -> None:
         assert ("disk full", True) in shell.fake.told
 
     run(test)
+
+
+# --- what nobody foresaw ---------------------------------------------------------------------
+
+
+def test_turn_that_fails_halts_the_node() -> None:
+    async def test() -> None:
+        shell = Shell()
+        errors: list[object] = []
+        asyncio.get_running_loop().set_exception_handler(lambda _, what: errors.append(what))
+
+        def broken(_: object) -> None:
+            raise KeyError("a callback of a door")
+
+        shell.driver.client(get(), broken)
+        await shell.wants(Answer(1, Found([0], [])))
+        assert shell.driver.halted.done()
+        assert errors
+
+    run(test)
+
+
+def test_large_values_weigh_as_much_as_many_keys() -> None:
+    async def test() -> None:
+        shell = Shell()
+        megabyte = Put("default", [b"k"], [b"v" * (1 << 20)])
+        taken = 0
+        while shell.driver.client(megabyte, ignore):
+            taken += 1
+        assert 50 < taken < 100
+        await shell.wants(Answer(1, Stored([0], [1], [1], None)))
+        assert shell.driver.client(megabyte, ignore)
+        assert not shell.driver.client(megabyte, ignore)
+
+    run(test)

@@ -1,0 +1,37 @@
+"""Rows whose damage was seen, and when each may be healed.
+
+A damaged row may hide a write that this node acknowledged and that its coordinator is still
+counting: healing it at once with what the other replicas hold could undo that acknowledgement. So a
+row is healed only when every write acknowledged before the damage was seen is over, and so is every
+read that began before that. Forgotten at a restart, which only makes the wait begin anew.
+"""
+
+from typing import Final
+
+_ROWS_MAX: Final = 10_000  # beyond it the oldest are forgotten, and wait anew
+
+
+class DamagedRows:
+    """When the damage of each row was first seen; moments are monotonic milliseconds."""
+
+    __slots__ = ("_heal_after_ms", "_since_ms")
+
+    def __init__(self, heal_after_ms: int) -> None:
+        """Begin with none."""
+        self._heal_after_ms = heal_after_ms
+        self._since_ms: dict[tuple[int, bytes], int] = {}
+
+    def __len__(self) -> int:
+        """Return how many rows are known to be damaged."""
+        return len(self._since_ms)
+
+    def seen(self, keyspace: int, key: bytes, now_ms: int) -> bool:
+        """Take note of a damaged row; say whether it may be healed now."""
+        since_ms = self._since_ms.setdefault((keyspace, key), now_ms)
+        if len(self._since_ms) > _ROWS_MAX:
+            del self._since_ms[next(iter(self._since_ms))]
+        return now_ms - since_ms >= self._heal_after_ms
+
+    def healed(self, keyspace: int, key: bytes) -> None:
+        """Forget a row that is whole again."""
+        self._since_ms.pop((keyspace, key), None)

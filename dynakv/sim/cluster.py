@@ -1,0 +1,256 @@
+"""One run: a cluster under faults and load, then healed; safety always, convergence at the end.
+
+The order of the end matters. First everything heals and what is under way ends. Then every key is
+read at the level `all`, which repairs it, at nodes whose caches are warm; then every process is
+killed and started again, so that the second round of reads comes from the disks. At last the rows
+of all replicas are compared with each other.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from random import Random
+
+from dynakv.core.layout import (
+    KeyspaceSettings,
+    Level,
+    Member,
+    NodeId,
+    encode,
+    first_layout,
+    group_shift,
+    token_of,
+)
+from dynakv.core.record import Record
+from dynakv.node.messages import Reason
+from dynakv.sim.calls import Call
+from dynakv.sim.checkers import Checker
+from dynakv.sim.clock import MachineClock
+from dynakv.sim.disk import Disk
+from dynakv.sim.faults import Faults
+from dynakv.sim.history import NEVER, Violation, Write, expiry_stamp, record_text, value_stamp
+from dynakv.sim.knobs import Knobs
+from dynakv.sim.network import Envelope, Network
+from dynakv.sim.process import Process
+from dynakv.sim.timeline import SECOND, Timeline
+from dynakv.sim.trace import Trace
+from dynakv.sim.workload import Workload
+
+SETTLE_S = 8  # what was under way when the faults ended is over by then
+HEALED_S_MAX = 30  # after this every node serves and every key can be read at `all`
+_READ_KEYS = 50
+OK_PER_S_MIN = 10  # of entries: below this a run says nothing
+OK_SHARE_MIN = 0.2
+
+
+@dataclass
+class Result:
+    """What a run came to. Empty `violation`: every invariant held under enough load."""
+
+    knobs: Knobs
+    trace_hash: str
+    violation: str
+    rule: str
+    last_lines: list[str]
+    counts: dict[str, int]
+    faults: dict[str, int]
+    network: dict[str, int]
+    virtual_s: float
+    notes: dict[str, int] = field(default_factory=dict)
+
+
+class Cluster:
+    """Everything of one run."""
+
+    def __init__(self, knobs: Knobs) -> None:
+        """Build the universe of these knobs."""
+        self.knobs = knobs
+        self.timeline = Timeline()
+        self.trace = Trace(self.timeline)
+        random = Random(knobs.seed)  # noqa: S311 - a seed decides, nothing is secret
+        random.random()  # the knobs were drawn from the same seed
+        self.random = random
+        self.checker = Checker(knobs.clock_error_ms)
+        names = [f"n{i + 1}" for i in range(knobs.nodes)]
+        members = [Member(NodeId(name), f"{name}:1") for name in names]
+        settings = KeyspaceSettings("default", replicas=knobs.replicas, groups=knobs.groups)
+        layout = first_layout(members, [settings])
+        self.keyspace = layout.keyspaces[0]
+        raw = encode(layout)
+        self.processes = [self._process(name, raw) for name in names]
+        self._by_name = {process.name: process for process in self.processes}
+        self.network = Network(
+            self.timeline, random, knobs, names, self._deliver, self._report_failed
+        )
+        for process in self.processes:
+            process.network = self.network
+        self.faults = Faults(
+            self.timeline,
+            random,
+            self.trace,
+            knobs,
+            self.processes,
+            self.network,
+            self.keyspace,
+        )
+        quorums = (self.keyspace.n, self.keyspace.rq, self.keyspace.wq)
+        self.workload = Workload(
+            self.timeline, random, self.trace, knobs, self.checker, self.processes, quorums
+        )
+        self._unread: dict[bytes, None] = {}
+
+    def _process(self, name: str, layout: bytes) -> Process:
+        random, knobs = self.random, self.knobs
+        offset_ms = random.randint(-knobs.offset_ms, knobs.offset_ms)
+        drift_ppm = random.randint(-knobs.drift_ppm, knobs.drift_ppm)
+        clock = MachineClock(self.timeline, offset_ms, drift_ppm)
+        incarnation = random.getrandbits(64) | 1 << 63  # above every client's writer
+        disk = Disk(name, incarnation, layout)
+
+        def watch(_: str, records: list[Record]) -> None:
+            self.checker.sent(incarnation, records, self.timeline.now_us)
+
+        return Process(name, self.timeline, random, self.trace, knobs, disk, clock, watch)
+
+    def _deliver(self, envelope: Envelope) -> bool:
+        return self._by_name[envelope.target].receive(envelope)
+
+    def _report_failed(self, sender: str, calls: list[int], reason: Reason) -> None:
+        self._by_name[sender].fail(calls, reason)
+
+    # --- the run -----------------------------------------------------------------------------
+
+    def run(self) -> None:
+        """Run to the end; raises Violation."""
+        self._trouble()
+        self._heal()
+        self._read_everything("warm")
+        for process in self.processes:
+            process.crash("restart")
+            process.start()
+        self._read_everything("cold")
+        self._run_for(3 * SECOND)  # repairs of the last reads
+        self._compare_rows()
+        self._count_load()
+
+    def _run_for(self, span_us: int) -> None:
+        self.timeline.run_until(self.timeline.now_us + span_us)
+
+    def _trouble(self) -> None:
+        for process in self.processes:
+            process.start()
+        self._run_for(SECOND)
+        end_us = self.timeline.now_us + self.knobs.seconds * SECOND
+        self.workload.run(end_us)
+        self.faults.run()
+        self.timeline.run_until(end_us)
+
+    def _heal(self) -> None:
+        self.workload.calm = True
+        self.faults.heal()
+        self._run_for(SETTLE_S * SECOND)
+
+    def _read_everything(self, round_name: str) -> None:
+        """Read every key at `all` until it succeeds, with a probe at every node."""
+        end_us = self.timeline.now_us + HEALED_S_MAX * SECOND
+        self._unread = dict.fromkeys(self.checker.keys)
+        probes = [b"probe-%s-%d" % (round_name.encode(), i) for i in range(self.knobs.nodes)]
+        unwritten = dict.fromkeys(range(self.knobs.nodes))
+        while self._unread or unwritten:
+            if self.timeline.now_us >= end_us:
+                raise Violation(
+                    "L2",
+                    f"{HEALED_S_MAX} s after healing, {round_name}: nodes {list(unwritten)} take"
+                    f" no write, keys {list(self._unread)[:5]} of {len(self._unread)} unread",
+                )
+            for i in unwritten:
+                self._probe(i, probes[i], unwritten)
+            self._ask_unread()
+            self._run_for(SECOND)
+
+    def _probe(self, node: int, key: bytes, unwritten: dict[int, None]) -> None:
+        def written(call: Call) -> None:
+            if call.ok:
+                unwritten.pop(node, None)
+
+        write = Write(key, self.workload.value())
+        self.workload.put([write], Level.ALL, node=node, then=written)
+
+    def _ask_unread(self) -> None:
+        keys = list(self._unread)
+
+        def read(call: Call) -> None:
+            for i in call.asked.found:
+                self._unread.pop(call.asked.keys[i], None)
+
+        for start in range(0, len(keys), _READ_KEYS):
+            self.workload.get(
+                keys[start : start + _READ_KEYS], Level.ALL, node=start // _READ_KEYS, then=read
+            )
+
+    # --- the end -----------------------------------------------------------------------------
+
+    def _compare_rows(self) -> None:
+        """L2: all replicas of a key hold the same row, and L1: nothing below the floors."""
+        shift = group_shift(self.knobs.groups)
+        for key, state in self.checker.keys.items():
+            group = token_of(key, hash_tags=False) >> shift
+            where = (int(self.keyspace.keyspace_id), group, key)
+            replicas = [self._by_name[node_id] for node_id in self.keyspace.placement[group]]
+            rows = [process.disk.rows.get(where) for process in replicas]
+            first = rows[0]
+            if any(row != first for row in rows) or any(p.disk.damaged(where) for p in replicas):
+                texts = [f"{p.name}: {record_text(r)}" for p, r in zip(replicas, rows, strict=True)]
+                raise Violation("L2", f"replicas of {key!r} differ:\n    " + "\n    ".join(texts))
+            if first is None:
+                if (state.value_floor, state.expiry_floor) != (NEVER, NEVER):
+                    raise Violation("L1", f"{key!r} is lost on every replica")
+                continue
+            self.checker.observe(first, self.timeline.now_us)
+            self.trace.add(f"final {key!r} {first.checksum:x}")
+            if value_stamp(first) < state.value_floor or expiry_stamp(first) < state.expiry_floor:
+                raise Violation("L1", f"{key!r} ended below its floors: {record_text(first)}")
+
+    def _count_load(self) -> None:
+        """A run with too little load proves nothing, and says so."""
+        counts = self.workload.counts
+        ok = counts.get("ok", 0)
+        failed = sum(count for what, count in counts.items() if what.startswith("failed"))
+        if ok < OK_PER_S_MIN * self.knobs.seconds or ok < OK_SHARE_MIN * (ok + failed):
+            raise Violation("load", f"too little load: {ok} entries ok, {failed} failed")
+
+    def result(self, violation: Violation | None) -> Result:
+        """Return what the run came to so far."""
+        faults = dict(self.faults.counts)
+        faults["held back by the budget"] = self.faults.held_back
+        self.workload.count("reads judged", self.checker.checked_reads)
+        self.workload.count("expires judged", self.checker.decided_expires)
+        return Result(
+            knobs=self.knobs,
+            trace_hash=self.trace.hexdigest(),
+            violation=str(violation or ""),
+            rule=violation.rule if violation else "",
+            last_lines=list(self.trace.last),
+            counts=dict(self.workload.counts),
+            faults=faults,
+            network=dict(self.network.counts),
+            virtual_s=self.timeline.now_us / SECOND,
+            notes=_sum_of([process.notes for process in self.processes]),
+        )
+
+
+def simulate(knobs: Knobs) -> Result:
+    """Run one universe and return what it came to; never raises Violation."""
+    cluster = Cluster(knobs)
+    try:
+        cluster.run()
+    except Violation as violation:
+        return cluster.result(violation)
+    return cluster.result(None)
+
+
+def _sum_of(many: Sequence[dict[str, int]]) -> dict[str, int]:
+    total: dict[str, int] = {}
+    for counts in many:
+        for name, count in counts.items():
+            total[name] = total.get(name, 0) + count
+    return total

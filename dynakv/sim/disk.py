@@ -1,0 +1,156 @@
+"""A simulated disk: the storage rule over a dictionary that loses what was not synced.
+
+It runs the very functions of `core/table.py` that the SQLite shell runs inside its transactions.
+One transaction is open at a time; it becomes durable in `sync`. A crash in between loses it, or
+finds it whole: both happen to real disks before the acknowledgement. Latency and the order of
+replies are the process's business (`process.py`).
+"""
+
+from collections.abc import Sequence
+
+from msgspec import structs
+
+from dynakv.core import record as records
+from dynakv.core.record import Record
+from dynakv.core.table import (
+    DAMAGED,
+    Operation,
+    Page,
+    RaiseCeiling,
+    Read,
+    Remembered,
+    Reply,
+    Row,
+    RowKey,
+    Rows,
+    ScanRecords,
+    apply,
+    read_set,
+)
+
+
+class Transaction:
+    """Operations that were applied and are not durable yet."""
+
+    __slots__ = ("ceiling_ms", "replies", "writes")
+
+    def __init__(self, writes: dict[RowKey, Record], ceiling_ms: int, replies: list[Reply]) -> None:
+        """Hold what `sync` makes durable, and the replies that may leave after it."""
+        self.writes = writes
+        self.ceiling_ms = ceiling_ms
+        self.replies = replies
+
+
+class Disk:
+    """The durable state of one node."""
+
+    def __init__(self, node_id: str, incarnation: int, layout: bytes) -> None:
+        """Make an empty data directory."""
+        self.rows: dict[RowKey, Record] = {}
+        self._first = Remembered(
+            node_id=node_id,
+            incarnation=incarnation,
+            starts=0,
+            ceiling_ms=0,
+            commit_sequence=0,
+            layout=layout,
+            empty=True,
+        )
+        self._starts = 0
+        self._ceiling_ms = 0
+        self.commit_sequence = 0
+        self._open: Transaction | None = None
+
+    def start(self) -> Remembered:
+        """Count a start durably and return what the directory remembers."""
+        assert self._open is None
+        self._starts += 1
+        return structs.replace(
+            self._first,
+            starts=self._starts,
+            ceiling_ms=self._ceiling_ms,
+            commit_sequence=self.commit_sequence,
+            empty=not self.rows,
+        )
+
+    def begin(self, operations: Sequence[Operation]) -> None:
+        """Apply operations in a transaction that `sync` will make durable."""
+        assert self._open is None, "one transaction is in flight at a time"
+        fetched = {where: self._row(where) for where in read_set(operations)}
+        writes, replies = apply(operations, fetched)
+        ceilings = [o.ceiling_ms for o in operations if isinstance(o, RaiseCeiling)]
+        self._open = Transaction(writes, max(ceilings, default=0), replies)
+
+    def sync(self) -> list[Reply]:
+        """Make the open transaction durable and return its replies, one per operation."""
+        transaction = self._open
+        assert transaction is not None
+        self._open = None
+        self.rows.update(transaction.writes)
+        self._ceiling_ms = max(self._ceiling_ms, transaction.ceiling_ms)
+        self.commit_sequence += 1
+        return transaction.replies
+
+    def crash(self, *, survives: bool) -> None:
+        """Lose what is not durable; `survives`: the open transaction had reached the platter."""
+        if self._open is not None and survives:
+            self.sync()
+        self._open = None
+
+    def read(self, message: Read) -> Rows | Page:
+        """Return the rows as of the last durable transaction."""
+        keyspace = message.keyspace
+        if isinstance(message, ScanRecords):
+            return self._page(message)
+        return Rows(
+            [
+                self._row((keyspace, group, key))
+                for group, key in zip(message.groups, message.keys, strict=True)
+            ]
+        )
+
+    def damage(self, where: RowKey, bit: int) -> None:
+        """Flip a bit of a stored row: in its value if it has one, else in its value's stamp."""
+        row = self.rows[where]
+        if row.value:
+            place = bit % (8 * len(row.value))
+            value = bytearray(row.value)
+            value[place // 8] ^= 1 << place % 8
+            self.rows[where] = structs.replace(row, value=bytes(value))
+        else:
+            self.rows[where] = structs.replace(row, value_time=row.value_time ^ 1 << bit % 64)
+
+    def damaged(self, where: RowKey) -> bool:
+        """Say whether the row is there and fails its checksum."""
+        row = self.rows.get(where)
+        return row is not None and not records.intact(row)
+
+    def _page(self, scan: ScanRecords) -> Page:
+        """Return a page in key order. O(rows): a simulated disk has no index."""
+        begin = scan.start if scan.after is None else max(scan.start, scan.after + b"\0")
+        groups = dict.fromkeys(scan.groups)
+        found = sorted(
+            (key, group)
+            for keyspace, group, key in self.rows
+            if keyspace == scan.keyspace
+            and group in groups
+            and key >= begin
+            and (scan.end is None or key < scan.end)
+        )
+        keys: list[bytes] = []
+        rows: list[Row] = []
+        size = 0
+        for key, group in found:
+            row = self._row((scan.keyspace, group, key))
+            size += len(key) + (len(row.value or b"") if isinstance(row, Record) else 0)
+            if len(keys) == scan.rows_max or (keys and size > scan.bytes_max):
+                return Page(keys, rows, keys[-1])
+            keys.append(key)
+            rows.append(row)
+        return Page(keys, rows, None)
+
+    def _row(self, where: RowKey) -> Row:
+        row = self.rows.get(where)
+        if row is None or records.intact(row):
+            return row
+        return DAMAGED

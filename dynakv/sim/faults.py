@@ -1,0 +1,307 @@
+"""The faults of one run: drawn, applied, ended, counted, and kept within the fault budget.
+
+The budget says what the product must survive without breaking a promise, and is enforced here,
+never by weakening a checker: rows of one key are damaged on fewer than Wq replicas, never the last
+good copy, and on so few that enough others remain to heal them; leaping clocks are a minority. What
+the budget held back is counted.
+"""
+
+from collections.abc import Callable, Sequence
+from random import Random
+
+from dynakv.core.layout import Keyspace
+from dynakv.core.table import RowKey
+from dynakv.sim.knobs import Knobs
+from dynakv.sim.network import Network
+from dynakv.sim.process import Process
+from dynakv.sim.timeline import MS, SECOND, Timeline
+from dynakv.sim.trace import Trace
+
+_RESTART_US_MAX = 60 * SECOND
+_PAUSE_US_MAX = 30 * SECOND
+_CUT_US_MAX = 15 * SECOND
+
+
+class Faults:
+    """Injects what the knobs allow until `heal` ends all of it."""
+
+    def __init__(
+        self,
+        timeline: Timeline,
+        random: Random,
+        trace: Trace,
+        knobs: Knobs,
+        processes: Sequence[Process],
+        network: Network,
+        keyspace: Keyspace,
+    ) -> None:
+        """Prepare; nothing happens before `run`."""
+        self._timeline = timeline
+        self._random = random
+        self._trace = trace
+        self._knobs = knobs
+        self._processes = processes
+        self._network = network
+        self._keyspace = keyspace
+        self._healed = False
+        self._leaping: dict[str, None] = {}
+        self.counts: dict[str, int] = {}
+        self.held_back = 0  # faults that the budget did not allow
+        n, rq, wq = keyspace.n, keyspace.rq, keyspace.wq
+        self._damage_max = min(wq - 1, n - max(rq, n - wq + 1))
+        for process in processes:
+            process.on_death = self._died
+        self._kinds: dict[str, Callable[[], bool]] = {
+            "halves": self._halves,
+            "isolate": self._isolate,
+            "majorities_ring": self._majorities_ring,
+            "bridge": self._bridge,
+            "one_way": self._one_way,
+            "flapping": self._flapping,
+            "clog": self._clog,
+            "crash": self._crash,
+            "crash_in_turn": self._crash_in_turn,
+            "crash_all": self._crash_all,
+            "restart_behind": self._restart_behind,
+            "pause": self._pause,
+            "clock_leap": self._clock_leap,
+            "clock_offset": self._clock_offset,
+            "write_error": self._write_error,
+            "sync_error": self._sync_error,
+            "slow_disk": self._slow_disk,
+            "bit_flip": self._bit_flip,
+        }
+
+    def run(self) -> None:
+        """Plan the next fault, for ever."""
+        if self._healed or not self._knobs.faults:
+            return
+        pause_us = int(self._random.expovariate(self._knobs.faults_per_s / SECOND))
+        self._timeline.after(pause_us, self._strike)
+
+    def heal(self) -> None:
+        """End every fault: mend links, set clocks right, start and wake every process."""
+        self._healed = True
+        self._trace.add("heal")
+        self._network.heal()
+        for process in self._processes:
+            process.slow_disk = 1
+            process.writes_to_fail = process.syncs_to_fail = 0
+            process.crash_after = None
+            process.clock.set_right()
+            process.resume()
+            if process.node is None:
+                process.start()
+
+    def _strike(self) -> None:
+        if self._healed:
+            return
+        kind = self._random.choice(self._knobs.faults)
+        if self._kinds[kind]():
+            self.counts[kind] = self.counts.get(kind, 0) + 1
+            self._trace.add(f"fault {kind}")
+        self.run()
+
+    def _span_us(self, mean_ms: int, most_us: int) -> int:
+        return min(int(self._random.expovariate(1 / (mean_ms * MS))), most_us)
+
+    def _some(self) -> Process:
+        return self._random.choice(self._processes)
+
+    # --- network -----------------------------------------------------------------------------
+
+    def _cut(self, pairs: Sequence[tuple[str, str]], span_us: int) -> bool:
+        """Cut directed pairs for a while."""
+        for sender, target in pairs:
+            self._network.cut(sender, target)
+        self._timeline.after(span_us, self._mend, pairs)
+        return bool(pairs)
+
+    def _mend(self, pairs: Sequence[tuple[str, str]]) -> None:
+        if not self._healed:
+            for sender, target in pairs:
+                self._network.mend(sender, target)
+
+    def _shuffled(self) -> list[str]:
+        names = [process.name for process in self._processes]
+        self._random.shuffle(names)
+        return names
+
+    def _halves(self) -> bool:
+        names = self._shuffled()
+        half = len(names) // 2
+        return self._cut(_between(names[:half], names[half:]), self._span_us(3_000, _CUT_US_MAX))
+
+    def _isolate(self) -> bool:
+        names = self._shuffled()
+        return self._cut(_between(names[:1], names[1:]), self._span_us(3_000, _CUT_US_MAX))
+
+    def _majorities_ring(self) -> bool:
+        """Every process sees a majority, and no two see the same one."""
+        names = self._shuffled()
+        count = len(names)
+        near = count // 2 // 2 if count > 3 else 1
+        pairs = [
+            (names[i], names[j])
+            for i in range(count)
+            for j in range(count)
+            if i != j and min((i - j) % count, (j - i) % count) > max(1, near)
+        ]
+        return self._cut(pairs, self._span_us(3_000, _CUT_US_MAX))
+
+    def _bridge(self) -> bool:
+        """Two halves that only one process between them can reach."""
+        names = self._shuffled()
+        half = (len(names) - 1) // 2
+        pairs = _between(names[1 : 1 + half], names[1 + half :])
+        return self._cut(pairs, self._span_us(3_000, _CUT_US_MAX))
+
+    def _one_way(self) -> bool:
+        names = self._shuffled()
+        if len(names) < 2:
+            return False
+        targets = names[1 : 2 + self._random.randrange(len(names) - 1)]
+        pairs = [(names[0], target) for target in targets]
+        if self._random.random() < 0.5:
+            pairs = [(target, sender) for sender, target in pairs]
+        return self._cut(pairs, self._span_us(3_000, _CUT_US_MAX))
+
+    def _flapping(self) -> bool:
+        names = self._shuffled()
+        if len(names) < 2:
+            return False
+        pairs = _between(names[:1], names[1:2])
+        for i in range(10):
+            self._timeline.after(i * 400 * MS, self._flap, pairs)
+        return True
+
+    def _flap(self, pairs: Sequence[tuple[str, str]]) -> None:
+        if not self._healed:
+            self._cut(pairs, 50 * MS + self._random.randrange(250 * MS))
+
+    def _clog(self) -> bool:
+        if len(self._processes) < 2:
+            return False
+        link = self._random.choice(list(self._network.links.values()))
+        link.clogged_until_us = self._timeline.now_us + self._span_us(1_000, 5 * SECOND)
+        return True
+
+    # --- processes ---------------------------------------------------------------------------
+
+    def _died(self, process: Process) -> None:
+        """Whatever killed a process: it comes back."""
+        self._timeline.after(self._span_us(2_000, _RESTART_US_MAX), self._restart, process)
+
+    def _restart(self, process: Process) -> None:
+        if process.node is None:
+            process.start()
+
+    def _crash(self) -> bool:
+        process = self._some()
+        alive = process.node is not None
+        process.crash("fault")
+        return alive
+
+    def _crash_in_turn(self) -> bool:
+        process = self._some()
+        process.crash_after = self._random.randrange(4)
+        return process.node is not None
+
+    def _crash_all(self) -> bool:
+        for process in self._processes:
+            process.crash("fault")
+        return True
+
+    def _restart_behind(self) -> bool:
+        """A process is back at once, and its wall clock stands behind where it stood."""
+        process = self._some()
+        if process.node is None:
+            return False
+        process.crash("fault")
+        process.clock.offset_ms = -self._knobs.offset_ms
+        self._timeline.after(self._random.randrange(20 * MS), self._restart, process)
+        return True
+
+    def _pause(self) -> bool:
+        process = self._some()
+        if process.node is None or process.paused:
+            return False
+        process.pause()
+        self._timeline.after(self._span_us(1_500, _PAUSE_US_MAX), self._resume, process)
+        return True
+
+    def _resume(self, process: Process) -> None:
+        process.resume()
+
+    # --- clocks ------------------------------------------------------------------------------
+
+    def _clock_leap(self) -> bool:
+        """A wall clock leaps far, and back after a while; only ever a minority does."""
+        process = self._some()
+        if len(self._leaping) >= (len(self._processes) - 1) // 2 or process.name in self._leaping:
+            self.held_back += 1
+            return False
+        self._leaping[process.name] = None
+        leap_ms = self._random.choice((2_000, 10_000, 3_600_000)) + self._random.randrange(1_000)
+        process.clock.leap_ms = leap_ms if self._random.random() < 0.5 else -leap_ms
+        self._timeline.after(self._span_us(3_000, _CUT_US_MAX), self._leap_back, process)
+        return True
+
+    def _leap_back(self, process: Process) -> None:
+        process.clock.leap_ms = 0
+        del self._leaping[process.name]
+
+    def _clock_offset(self) -> bool:
+        offset_ms = self._knobs.offset_ms
+        if not offset_ms:
+            return False
+        self._some().clock.offset_ms = self._random.randint(-offset_ms, offset_ms)
+        return True
+
+    # --- disks -------------------------------------------------------------------------------
+
+    def _write_error(self) -> bool:
+        self._some().writes_to_fail = 1
+        return True
+
+    def _sync_error(self) -> bool:
+        self._some().syncs_to_fail = 1
+        return True
+
+    def _slow_disk(self) -> bool:
+        process = self._some()
+        process.slow_disk = self._random.choice((5, 20, 40))
+        self._timeline.after(self._span_us(2_000, 5 * SECOND), self._fast_disk, process)
+        return True
+
+    def _fast_disk(self, process: Process) -> None:
+        process.slow_disk = 1
+
+    def _bit_flip(self) -> bool:
+        """Flip bits in up to three rows of a disk, as far as the budget allows."""
+        process = self._some()
+        rows = list(process.disk.rows)
+        flipped = 0
+        for where in self._random.sample(rows, min(3, len(rows))):
+            keyspace, group, _ = where
+            assert keyspace == self._keyspace.keyspace_id
+            if process.disk.damaged(where) or not self._spares(process, group, where):
+                self.held_back += 1
+                continue
+            process.disk.damage(where, self._random.getrandbits(16))
+            self._trace.add(f"{process.name} damaged {where[2]!r}")
+            flipped += 1
+        return flipped > 0
+
+    def _spares(self, process: Process, group: int, where: RowKey) -> bool:
+        """Say whether the budget allows to damage this row of the process."""
+        replicas = self._keyspace.placement[group]
+        others = [p.disk for p in self._processes if p is not process and p.name in replicas]
+        damaged = sum(disk.damaged(where) for disk in others)
+        good = sum(where in disk.rows for disk in others) - damaged
+        return good > 0 and damaged < self._damage_max
+
+
+def _between(ours: Sequence[str], theirs: Sequence[str]) -> list[tuple[str, str]]:
+    """Return both directions between two sets."""
+    return [pair for a in ours for b in theirs for pair in ((a, b), (b, a))]

@@ -1,0 +1,132 @@
+"""What a seed decides before a run begins.
+
+A fixed workload on a fixed cluster finds the bugs that it finds at once and then none: so the seed
+also draws the cluster, the workload and which faults exist at all in this run ("swarm testing",
+Groce et al., ISSTA 2012). Rates are per second of virtual time, shares lie in 0..1.
+"""
+
+from dataclasses import dataclass, fields
+from random import Random
+
+FAULTS = (
+    "halves",
+    "isolate",
+    "majorities_ring",
+    "bridge",
+    "one_way",
+    "flapping",
+    "clog",
+    "crash",
+    "crash_in_turn",
+    "crash_all",
+    "restart_behind",
+    "pause",
+    "clock_leap",
+    "clock_offset",
+    "write_error",
+    "sync_error",
+    "slow_disk",
+    "bit_flip",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Knobs:
+    """One universe. Times in milliseconds."""
+
+    seed: int
+    seconds: int  # of the phase with faults
+    # --- cluster
+    nodes: int
+    replicas: int  # wanted N
+    groups: int
+    cache_bytes_max: int
+    attempt_ms: int
+    hedge_ms: int
+    heartbeat_ms: int
+    suspect_ms: int
+    codec: bool  # messages pass the real wire form
+    # --- network
+    delay_ms: int  # mean of a frame's way, one way
+    tail_share: float  # of frames that take up to 5 s
+    loss_share: float
+    duplicate_share: float
+    corrupt_share: float  # of frames with a record that does not fit its checksum
+    overload_share: float  # of frames that the receiver's door refuses
+    loud: bool  # broken links and dead processes are reported to the sender
+    # --- disk
+    commit_ms: int  # mean
+    read_ms: int  # mean
+    # --- clocks
+    offset_ms: int  # largest error of a wall clock that is not leaping
+    drift_ppm: int
+    # --- faults
+    faults: tuple[str, ...]
+    faults_per_s: float
+    # --- workload
+    calls_per_s: int
+    keys: int
+    keys_per_call_max: int
+    value_bytes_max: int
+    answer_loss_share: float  # of replies that never reach the client
+    story_share: float  # of calls that begin a story (`stories.py`)
+    follow_share: float  # of finished operations that are read again at once
+    weak_share: float  # of operations below the quorum level
+    put_weight: int
+    get_weight: int
+    expire_weight: int
+    list_weight: int
+
+    @property
+    def clock_error_ms(self) -> int:
+        """How far a clock that its node may trust can stand from true time."""
+        return self.offset_ms + self.seconds * 1000 * self.drift_ppm // 1_000_000 + 20
+
+    def lines(self) -> list[str]:
+        """Return the knobs for a person, one a line."""
+        return [f"  {field.name} = {getattr(self, field.name)}" for field in fields(self)]
+
+
+def draw(seed: int, seconds: int, nodes: int | None = None) -> Knobs:
+    """Return the universe of a seed; `nodes` overrides the size of its cluster."""
+    random = Random(seed)  # noqa: S311 - a seed decides, nothing is secret
+    size = random.choice((1, 3, 3, 3, 3, 4, 5, 5, 5, 7))
+    size = nodes if nodes is not None else size
+    return Knobs(
+        seed=seed,
+        seconds=seconds,
+        nodes=size,
+        replicas=random.choice((3, 3, 3, 3, 5, 2)),
+        groups=random.choice((4, 16, 64)),
+        cache_bytes_max=random.choice((0, 8_000, 20_000, 1 << 20)),
+        attempt_ms=random.choice((500, 1_000, 2_000)),
+        hedge_ms=random.choice((5, 20, 50, 200)),
+        heartbeat_ms=random.choice((300, 1_000)),
+        suspect_ms=random.choice((1_500, 5_000)),
+        codec=random.random() < 0.25,
+        delay_ms=random.choice((2, 5, 10, 25)),
+        tail_share=random.choice((0.0, 0.001, 0.01)),
+        loss_share=random.choice((0.0, 0.0, 0.01, 0.05, 0.15)),
+        duplicate_share=random.choice((0.0, 0.01, 0.05)),
+        corrupt_share=random.choice((0.0, 0.0, 0.01)),
+        overload_share=random.choice((0.0, 0.0, 0.005)),
+        loud=random.random() < 0.6,
+        commit_ms=random.choice((1, 2, 5)),
+        read_ms=random.choice((1, 1, 5, 20)),
+        offset_ms=random.choice((0, 10, 50, 100, 200)),
+        drift_ppm=random.choice((0, 100, 500)),
+        faults=tuple(fault for fault in FAULTS if random.random() < 0.6),
+        faults_per_s=random.choice((0.3, 0.5, 1.0)),
+        calls_per_s=random.choice((100, 120, 150)),
+        keys=random.choice((3, 10, 40, 200)),
+        keys_per_call_max=random.choice((1, 3, 10)),
+        value_bytes_max=random.choice((20, 100, 2_000)),
+        answer_loss_share=random.choice((0.0, 0.01, 0.05)),
+        story_share=random.choice((0.1, 0.2, 0.3)),
+        follow_share=random.choice((0.1, 0.4)),
+        weak_share=random.choice((0.0, 0.1, 0.3)),
+        put_weight=random.choice((2, 5)),
+        get_weight=random.choice((2, 5)),
+        expire_weight=random.choice((0, 1, 2)),
+        list_weight=random.choice((0, 0, 1)),
+    )

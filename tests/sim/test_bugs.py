@@ -1,0 +1,46 @@
+"""The simulator finds every planted bug, and nothing where none is planted."""
+
+from functools import cache
+
+import pytest
+
+from dynakv.core import record
+from dynakv.sim.cluster import simulate
+from dynakv.sim.knobs import draw
+from tests.sim.bugs import BUGS
+
+SEEDS_MAX = 200
+SECONDS = 60
+
+
+@cache
+def clean(seed: int) -> str:
+    """Return what the unpatched code breaks on this seed: nothing."""
+    return simulate(draw(seed, SECONDS)).violation
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", BUGS)
+def test_a_planted_bug_is_found(name: str) -> None:
+    for seed in range(1, SEEDS_MAX + 1):
+        with BUGS[name]():
+            result = simulate(draw(seed, SECONDS))
+        if result.rule not in {"", "load"}:
+            print(f"{name}: seed {seed} after {result.virtual_s:.0f} virtual s: {result.rule}")
+            assert clean(seed) == ""
+            return
+    pytest.fail(f"{name} was not found in {SEEDS_MAX} seeds")
+
+
+def test_a_patch_ends_with_its_context() -> None:
+    before = record.merge
+    with BUGS["registers_by_value_stamp"]():
+        assert record.merge is not before
+    assert record.merge is before
+
+
+def test_a_gross_bug_is_found_at_once(capsys: pytest.CaptureFixture[str]) -> None:
+    with BUGS["registers_by_value_stamp"]():
+        result = simulate(draw(1, 5))
+    assert result.rule == "L7"
+    assert result.last_lines
