@@ -47,6 +47,10 @@ def range_of(request: pb.ListRequest) -> tuple[bytes, bytes | None]:
     prefix = request.prefix
     if not prefix:
         return request.start, request.end or None
+    if len(prefix) > limits.KEY_BYTES_MAX:
+        raise UsageError(
+            f"prefix has {len(prefix)} bytes: at most {limits.KEY_BYTES_MAX} are allowed"
+        )
     if request.start or request.end:
         raise UsageError("prefix excludes start and end: give one or the other")
     stem = prefix.rstrip(b"\xff")  # nothing above ff in a byte: the next prefix is one shorter

@@ -37,10 +37,11 @@ from dynakv.rpc.fields import (
     range_of,
 )
 from dynakv.rpc.methods import Context, Method, timeout_ms, unary
+from dynakv.rpc.node_status import NodeStatus
 from dynakv.rpc.ports import Inbox
 from dynakv.rpc.ring_state import RingState
 from dynakv.v1 import kvstore_pb2 as pb
-from dynakv.v1 import ring_pb2
+from dynakv.v1 import node_status_pb2, ring_pb2
 
 SERVICE: Final = pb.DESCRIPTOR.services_by_name["KVStore"]
 
@@ -55,6 +56,7 @@ class KVStore:
         self._inbox = inbox
         self._wall_ms = wall_ms
         self._ring_state = RingState(inbox)
+        self._status = NodeStatus(inbox, wall_ms)
 
     def handlers(self) -> dict[str, Method]:
         """Return the handler of each method of the service."""
@@ -68,6 +70,8 @@ class KVStore:
             "Pipeline": unary(self.pipeline, pb.PipelineRequest),
             "Handshake": unary(self.handshake, pb.HandshakeRequest),
             "GetRingState": unary(self._ring_state.get, ring_pb2.GetRingStateRequest),
+            "GetNodeStatus": unary(self._status.get, node_status_pb2.GetNodeStatusRequest),
+            "InspectKey": unary(self._status.inspect, node_status_pb2.InspectKeyRequest),
         }
 
     async def put(self, request: pb.PutRequest, context: Context) -> pb.PutResponse | Failure:

@@ -141,15 +141,14 @@ class _Link:
         message = ask.message
         assert isinstance(message, PeerMessage)
         lane = self._control if isinstance(message, Beat) else self._data
-        if timeout_ms <= 0 or not lane.is_open:
+        # A peer counts as up by its heartbeats: none before everything else can reach it, too.
+        if timeout_ms <= 0 or not all(lane.is_open for lane in self._lanes()):
             return Reason.UNREACHABLE
         self._calls += 1
         part = codec.ask_part(self._calls, timeout_ms, message)
         size = len(part)
         if size > limits.FRAME_BYTES_MAX:
             lane = self._bulk
-            if not lane.is_open:
-                return Reason.UNREACHABLE
         if lane is self._control:
             size = 0  # a busy peer is not a dead one: heartbeats neither fill nor find it full
         elif not self._has_room(size):

@@ -104,6 +104,13 @@ def messages_of(request: pb.PipelineRequest) -> list[KeysMessage]:
     and more than REQUEST_KEYS_MAX keys.
     """
     level = level_of(request.level)
+    if request.ByteSize() > limits.REQUEST_BYTES_MAX:  # cheap, and a little more than the values
+        size = sum(len(value) for step in request.steps for value in step.put.values)
+        if size > limits.REQUEST_BYTES_MAX:
+            raise UsageError(
+                f"values of the pipeline have {size} bytes together:"
+                f" at most {limits.REQUEST_BYTES_MAX} are allowed"
+            )
     messages = [_message_of(f"steps[{i}]", s, request, level) for i, s in enumerate(request.steps)]
     keys = sum(len(message.keys) for message in messages)
     if keys > limits.REQUEST_KEYS_MAX:

@@ -1,6 +1,7 @@
 """What the doors and links need of the node's driver, as one interface.
 
-Everything here is called and calls back in the event loop that runs the driver; nothing blocks.
+Everything here is called and calls back in the event loop that runs the driver; nothing blocks, and
+nothing but `store_figures` waits.
 `server/driver.py` implements it; tests use a fake.
 """
 
@@ -8,6 +9,7 @@ from collections.abc import Callable
 from typing import Protocol
 
 from dynakv.core.layout import Layout
+from dynakv.node.figures import Figures, StoreFigures
 from dynakv.node.messages import (
     ClientMessage,
     ClientReply,
@@ -53,3 +55,9 @@ class Inbox(Protocol):
 
     def member_views(self) -> dict[str, MemberView]:
         """Return what this node believes of each member, itself included."""
+
+    def figures(self) -> Figures:
+        """Return what the node knows of itself."""
+
+    async def store_figures(self) -> StoreFigures:
+        """Return how much lies on disk; a disk may hang. Raises StorageError."""

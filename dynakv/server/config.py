@@ -55,6 +55,7 @@ FLAGS = {
     "cluster.members": "--cluster",
     "listen.client": "--listen-client",
     "listen.peer": "--listen-peer",
+    "peers.via": "--peer-via",
     "insecure": "--insecure",
 }
 
@@ -107,6 +108,14 @@ class ListenSection(_Section):
     peer: AddressText | None = None  # None: this node's address in the member list
 
 
+class PeersSection(_Section):
+    """How this node reaches its peers."""
+
+    # Dialed instead of the address in the member list, which is alike on every node: the near end
+    # of a tunnel, say. The peer must still answer with its own id.
+    via: Annotated[dict[NodeIdText, AddressText], NoDecode, BeforeValidator(checks.peers_via)] = {}
+
+
 class LimitsSection(_Section):
     """What a client may ask."""
 
@@ -155,6 +164,7 @@ class Config(BaseSettings):
     node: NodeSection = NodeSection()
     cluster: ClusterSection = ClusterSection()
     listen: ListenSection = ListenSection()
+    peers: PeersSection = PeersSection()
     insecure: bool = False  # allow binds beyond loopback: nothing is authenticated yet
     limits: LimitsSection = LimitsSection()
     storage: StorageSection = StorageSection()

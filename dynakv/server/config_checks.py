@@ -124,6 +124,26 @@ def member_list(value: object) -> object:
     return entries
 
 
+def peers_via(value: object) -> object:
+    """Return the table of `n2=host:port,n3=host:port` or of JSON; tables pass through."""
+    if not isinstance(value, str):
+        return value
+    if value.lstrip().startswith("{"):
+        try:
+            return json.loads(value)
+        except ValueError as error:
+            raise ValueError(f"must be a JSON object: {error}") from None
+    table: dict[str, str] = {}
+    for part in filter(None, (p.strip() for p in value.split(","))):
+        name, equals, where = part.partition("=")
+        if not equals:
+            raise ValueError("must be id=host:port,id=host:port")
+        if name.strip() in table:
+            raise ValueError(f"names {name.strip()} twice")
+        table[name.strip()] = where.strip()
+    return table
+
+
 def json_list(value: object) -> object:
     """Return the list that a JSON text (from the environment) holds; others pass through."""
     if not isinstance(value, str):
@@ -151,6 +171,7 @@ def contradictions(config: "Config") -> Iterator[Wrong]:
     completed = config.completed()
     if not any(m.weight for m in completed.cluster.members):
         yield "cluster.members", None, "must have a member whose weight is not 0"
+    yield from _wrong_ways(completed)
     listens = {"listen.client": completed.listen.client, "listen.peer": completed.peer_address}
     for name, text in listens.items():
         if not (config.insecure or addresses.is_loopback(addresses.parsed(text)[0])):
@@ -187,3 +208,12 @@ def _wrong_place(config: "Config") -> Iterator[Wrong]:
         if own not in (None, listed):
             sentence = f"contradicts cluster.members, where {mine.id} has {listed!r}"
             yield f"node.{field}", own, f"{sentence}; the list decides, alike on every node"
+
+
+def _wrong_ways(completed: "Config") -> Iterator[Wrong]:
+    """Yield the ways to peers that are none."""
+    peers = [m.id for m in completed.cluster.members if m.id != completed.node.id]
+    for name, where in completed.peers.via.items():
+        if name not in peers:
+            sentence = f"is not the way to a peer; the peers are {', '.join(peers) or 'none'}"
+            yield f"peers.via.{name}", where, sentence

@@ -98,6 +98,7 @@ class Driver:
         self._peer_call_keys: dict[int, int] = {}
         self._queue = DiskQueue(disk, self._stored, node.committed, self._halt)
         self._scheduled = False
+        self._draining = False
         self._timer: asyncio.TimerHandle | None = None
         self._timer_ms = 0
         self.halted: asyncio.Future[str] = self._loop.create_future()
@@ -112,6 +113,10 @@ class Driver:
     def client(self, message: ClientMessage, answer: Callable[[ClientReply], None]) -> bool:
         """Queue a client's message; False if too many keys wait for their answer."""
         count = _entries_in(message)
+        if self._draining:
+            failure = Failure(Kind.UNAVAILABLE, "nothing was done: the node is shutting down")
+            self._loop.call_soon(answer, Refused(list(range(count)), failure))
+            return True
         load = count + _bytes_in(message) // limits.BYTES_PER_KEY
         if self._client_keys + load > limits.INBOX_CLIENT_KEYS_MAX or self.halted.done():
             return False
@@ -122,6 +127,10 @@ class Driver:
         self._clients.append((call, message, None, end_s))
         self._schedule()
         return True
+
+    def drain(self) -> None:
+        """Refuse clients from now on; what they asked before, and peers, are served."""
+        self._draining = True
 
     def peer(
         self,

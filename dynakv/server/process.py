@@ -27,11 +27,13 @@ from dynakv.node.node import Config as NodeConfig
 from dynakv.node.node import Node
 from dynakv.rpc import servers
 from dynakv.rpc.peers import Peers
+from dynakv.server import notify
 from dynakv.server.config import Config
 from dynakv.server.driver import Driver, read_clocks
 from dynakv.storage.store import Store
 
 DRAIN_MS: Final = 5_000  # for calls under way; an attempt takes 2 s
+REFUSING_MS: Final = 200  # so long clients are refused in words before the door is closed
 STDIN_BYTES: Final = 4_096
 
 log = structlog.get_logger()
@@ -65,7 +67,7 @@ async def _serve_with(store: Store, config: Config, stop: asyncio.Event) -> None
     driver = Driver(node, store)
     async with AsyncExitStack() as ending:
         addresses = {
-            str(m.node_id): m.address
+            str(m.node_id): config.peers.via.get(m.node_id, m.address)
             for m in driver.layout().members
             if m.node_id != config.node_id
         }
@@ -78,9 +80,15 @@ async def _serve_with(store: Store, config: Config, stop: asyncio.Event) -> None
         # Last in, first out: clients are drained while the node still reaches its peers.
         ending.push_async_callback(client_door.stop, DRAIN_MS / 1000)
         _say_ready(config, store, driver, client_door.port)
+        notify.ready()
         await _stopped_or_halted(stop, driver)
         log.info("draining", node_id=config.node_id, unanswered_keys=driver.unanswered())
+        notify.stopping()
         await client_door.set_serving(serving=False)
+        # Who asks during this phase is told to go elsewhere; a closed door would only cut him off.
+        driver.drain()
+        await asyncio.sleep(REFUSING_MS / 1000)
+    _exit_if_halted(driver)
     driver.halted.cancel()  # that the last turns find the store closed is no failing disk
 
 
@@ -89,6 +97,10 @@ async def _stopped_or_halted(stop: asyncio.Event, driver: Driver) -> None:
     ends: list[asyncio.Future[Any]] = [stopped, driver.halted]
     await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
     stopped.cancel()
+    _exit_if_halted(driver)
+
+
+def _exit_if_halted(driver: Driver) -> None:
     if driver.halted.done():  # and logged
         sys.stderr.flush()
         # At once, past all cleaning up: storage threads may hang in the disk that failed.

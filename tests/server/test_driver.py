@@ -438,3 +438,22 @@ def test_large_values_weigh_as_much_as_many_keys() -> None:
         assert not shell.driver.client(megabyte, ignore)
 
     run(test)
+
+
+def test_draining_driver_refuses_new_clients_and_serves_the_others() -> None:
+    async def test() -> None:
+        shell = Shell()
+        first: list[object] = []
+        second: list[object] = []
+        shell.driver.client(get(), first.append)
+        await turns()
+        shell.driver.drain()
+        assert shell.driver.client(get(2), second.append)
+        await shell.wants(Answer(1, Found([0], [])))
+        assert first == [Found([0], [])]
+        (refused,) = second
+        assert isinstance(refused, Refused)
+        assert refused.entries == [0, 1]
+        assert refused.failure.kind is Kind.UNAVAILABLE
+
+    run(test)
