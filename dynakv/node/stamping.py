@@ -13,7 +13,8 @@ from dynakv.errors import Failure, Kind
 from dynakv.node.context import Context
 from dynakv.node.messages import STORE
 
-_Waiting = tuple[int, Callable[[int], None], Callable[[Kind, str], None]]
+# When it was asked for (believed wall clock), how many readings, and who gets them or a refusal.
+_Waiting = tuple[int, int, Callable[[int], None], Callable[[Kind, str], None]]
 
 
 class Stamper:
@@ -62,7 +63,7 @@ class Stamper:
         first = clock.issue(wall_ms, count)
         if first is None:
             self._last += 1
-            self._waiting[self._last] = (count, then, refused)
+            self._waiting[self._last] = (wall_ms, count, then, refused)
             self._ctx.at(deadline_ms, partial(self._expire, self._last))
         if first is None or clock.ceiling_ms - wall_ms < limits.HLC_AHEAD_MS // 2:
             self._raise(wall_ms)
@@ -72,7 +73,7 @@ class Stamper:
     def _expire(self, number: int) -> None:
         waiting = self._waiting.pop(number, None)
         if waiting is not None:
-            _, _, refused = waiting
+            _, _, _, refused = waiting
             reason = f"nothing was written: the disk of node {self._ctx.node_id} did not answer"
             refused(Kind.UNAVAILABLE, reason)
 
@@ -89,12 +90,15 @@ class Stamper:
         clock.raise_ceiling(reply.ceiling_ms)
         self._raising = False
         waiting, self._waiting = self._waiting, {}
-        for number, (count, then, refused) in waiting.items():
-            # Where the disk took longer than the ceiling runs ahead, stamps lag behind the wall
-            # clock rather than wait for ever.
-            first = clock.issue(min(self._ctx.believed_ms(), clock.ceiling_ms - 1), count)
+        for number, (arrival_ms, count, then, refused) in waiting.items():
+            # Where the disk took longer than the ceiling runs ahead, a stamp lags behind the wall
+            # clock rather than wait for ever, but never behind the moment it was asked for: who
+            # came too late for this ceiling waits for the next, which is above all so far.
+            first = None
+            if arrival_ms < clock.ceiling_ms:
+                first = clock.issue(min(self._ctx.believed_ms(), clock.ceiling_ms - 1), count)
             if first is None:
-                self._waiting[number] = (count, then, refused)
+                self._waiting[number] = (arrival_ms, count, then, refused)
                 self._raise(self._ctx.believed_ms())
             else:
                 then(first)

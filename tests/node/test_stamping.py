@@ -5,7 +5,7 @@ from dynakv.core.hlc import wall_ms_of
 from dynakv.core.record import written
 from dynakv.core.table import RaiseCeiling
 from dynakv.errors import Kind
-from dynakv.node.messages import Get, Put, Save, Saved
+from dynakv.node.messages import Expire, Get, Put, Save, Saved
 from tests.node.cluster import START, Cluster, failure_of, stored_of, warmed
 
 HOUR_MS = 3_600_000
@@ -66,6 +66,49 @@ def test_a_raise_that_took_longer_than_the_ceiling_runs_ahead_still_lets_the_wri
     cluster.release_disk("n1")
     time = stored_of(cluster.parts(call)).times[0]
     assert wall_ms_of(time) == START.wall_ms + limits.HLC_AHEAD_MS - 1
+
+
+def test_no_stamp_lies_before_the_moment_it_was_asked_for() -> None:
+    # The second put comes so late in the wait that the ceiling wanted then is below its arrival.
+    cluster = Cluster()
+    cluster.hold_disk("n1")
+    cluster.submit(Put("default", [b"k"], [b"v"]))
+    cluster.run()
+    cluster.pass_ms(1_000)
+    arrival_ms = cluster.now.wall_ms
+    late = cluster.submit(Put("default", [b"k"], [b"w"]))
+    cluster.run()
+    cluster.release_disk("n1")
+    assert wall_ms_of(stored_of(cluster.parts(late)).times[0]) >= arrival_ms
+
+
+def test_a_put_that_waits_for_the_ceiling_is_refused_at_its_deadline_and_never_written() -> None:
+    cluster = Cluster()
+    cluster.hold_disk("n1")
+    call = cluster.submit(Put("default", [b"k"], [b"v"], timeout_ms=300))
+    later = cluster.submit(Put("default", [b"l"], [b"v"], timeout_ms=5_000))
+    cluster.run()
+    cluster.pass_ms(290)
+    assert cluster.parts(call) == []
+    cluster.pass_ms(20)
+    failure = failure_of(cluster.parts(call))
+    assert failure.kind is Kind.UNAVAILABLE
+    assert failure.reason == "nothing was written: the disk of node n1 did not answer"
+    cluster.release_disk("n1")
+    assert len(cluster.parts(call)) == 1
+    assert cluster.rows(b"k") == {}
+    assert stored_of(cluster.parts(later)).entries == [0]
+    cluster.pass_ms(5_000)
+    assert len(cluster.parts(later)) == 1
+
+
+def test_an_expire_that_waits_for_the_ceiling_is_refused_at_its_deadline() -> None:
+    cluster = Cluster()
+    cluster.hold_disk("n1")
+    call = cluster.submit(Expire("default", [b"k"], [500], timeout_ms=300))
+    cluster.run()
+    cluster.pass_ms(310)
+    assert failure_of(cluster.parts(call)).kind is Kind.UNAVAILABLE
 
 
 def test_after_a_restart_stamps_stand_above_all_of_the_former_life() -> None:
