@@ -6,14 +6,19 @@ import signal
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from typing import IO
 
 
 @contextmanager
-def cluster(nodes: int = 3) -> Iterator[list[str]]:
-    """Run `dynakv demo` on free ports and yield the client addresses of its nodes."""
+def cluster(nodes: int = 3, environment: Mapping[str, str] | None = None) -> Iterator[list[str]]:
+    """Run `dynakv demo` on free ports and yield the client addresses of its nodes.
+
+    Its data lie where temporary files do (TMPDIR); `environment` reaches every node.
+    """
     command = [sys.executable, "-m", "dynakv", "demo", "--nodes", str(nodes), "--base-port", "0"]
+    variables = {"NO_COLOR": "1", "PYTHONUNBUFFERED": "1", **(environment or {})}
     with tempfile.TemporaryFile("w+") as errors:
         demo = subprocess.Popen(
             command,
@@ -21,7 +26,7 @@ def cluster(nodes: int = 3) -> Iterator[list[str]]:
             stdout=subprocess.PIPE,
             stderr=errors,
             text=True,
-            env={**os.environ, "NO_COLOR": "1", "PYTHONUNBUFFERED": "1"},
+            env={**os.environ, **variables},
         )
         try:
             assert demo.stdout is not None
@@ -29,9 +34,11 @@ def cluster(nodes: int = 3) -> Iterator[list[str]]:
         finally:
             demo.send_signal(signal.SIGTERM)
             demo.wait(timeout=30)
+            assert demo.stdout is not None
+            demo.stdout.close()
 
 
-def _endpoints(lines: Iterator[str], errors: object) -> list[str]:
+def _endpoints(lines: Iterable[str], errors: IO[str]) -> list[str]:
     found: list[str] = []
     for line in lines:
         match = re.match(r"export DYNAKV_ENDPOINTS=(\S+)", line)
@@ -39,5 +46,5 @@ def _endpoints(lines: Iterator[str], errors: object) -> list[str]:
             found = match[1].split(",")
         if line.startswith("get "):  # the sample is written and read: the cluster serves
             return found
-    errors.seek(0)  # type: ignore[attr-defined]
-    raise SystemExit(f"the demo cluster did not start:\n{errors.read()}")  # type: ignore[attr-defined]
+    errors.seek(0)
+    raise SystemExit(f"the demo cluster did not start:\n{errors.read()}")

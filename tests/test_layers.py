@@ -37,7 +37,8 @@ MAY_IMPORT: dict[str, frozenset[str]] = {
     "server": L0 | {"node", "storage", "rpc", "v1", "client", "admin"},
     "sim": L0 | {"node", "storage", "rpc"},
     "__main__": frozenset({"server"}),
-    "__init__": frozenset(),
+    # Only so that `from dynakv import Client` works; imported lazily.
+    "__init__": frozenset({"client"}),
 }
 
 # The generated protobuf ends where messages are translated: the node never sees it.
@@ -45,6 +46,7 @@ PROTOBUF_IMPORTERS = {
     "rpc/codec.py": "node.messages to and from the frames between nodes",
     "rpc/fields.py": "node.messages to and from the fields of KVStore",
     "rpc/kvstore.py": "the KVStore service",
+    "rpc/node_status.py": "what a node knows of itself, as its service shows it",
     "rpc/node_internal.py": "the NodeInternal service",
     "rpc/peers.py": "the links to other nodes",
     "rpc/pipeline.py": "the streaming method of KVStore",
@@ -52,7 +54,7 @@ PROTOBUF_IMPORTERS = {
     "rpc/status.py": "error details",
     "client/": "a client of KVStore",
     "admin/": "a client of the admin methods",
-    "server/demo.py": "asks the cluster that it has started, as any client would",
+    "server/demo_load.py": "loads the cluster that a demo has started, as any client would",
 }
 
 PURE_PARTS = ("core", "node")

@@ -1,6 +1,7 @@
-"""The `dynakv-cli` command: put, get, delete, expire and persist keys from a shell.
+"""The `dynakv-cli` command: read, write and list keys from a shell, or at a prompt of its own.
 
-Thin on purpose: words become bytes and milliseconds here, everything else is the connection's.
+Thin on purpose: words become bytes and milliseconds here, everything else is the connection's and
+that of the modules which are imported when a command runs, so that `--help` answers at once.
 Exit codes: 0 done; 1 no such key, or the command failed; 2 unavailable (no endpoint, or too few
 replicas: nothing was done, try again); 3 unknown outcome (the write may have happened); 64 usage.
 """
@@ -8,33 +9,47 @@ replicas: nothing was done, try again); 3 unknown outcome (the write may have ha
 import os
 import sys
 from collections.abc import Awaitable, Callable
+from enum import Enum
 from typing import TYPE_CHECKING, Annotated, Final, NoReturn, TypeVar
 
 import typer
 
 from dynakv import limits
 from dynakv.client import terminal
+from dynakv.client.exits import EXIT_CODES, EXIT_NOT_FOUND
 from dynakv.core.layout import Level
-from dynakv.errors import RefusedError, UnknownOutcomeError, UsageError
+from dynakv.errors import UsageError
 
 if TYPE_CHECKING:
     from dynakv.client.connection import Connection, Reach, Value, Version
 
-EXIT_NOT_FOUND: Final = 1
-EXIT_UNAVAILABLE: Final = 2
-EXIT_UNKNOWN: Final = 3
-EXIT_CODES: Final[dict[type[BaseException], int]] = {
-    RefusedError: EXIT_UNAVAILABLE,
-    UnknownOutcomeError: EXIT_UNKNOWN,
-}
-
-HELP: Final = """Read and write keys of a DynaKV cluster.
+HELP: Final = """Read and write keys of a DynaKV cluster; without a command at a prompt.
 
 Exit codes: 0 done; 1 no such key, or failed; 2 unavailable, nothing was done; 3 unknown outcome,
 the write may have happened; 64 usage.
 """
 
-app = terminal.application("dynakv-cli", HELP)
+
+class Output(Enum):
+    """How keys and values are written to stdout."""
+
+    TABLE = "table"
+    JSON = "json"
+    RAW = "raw"
+
+
+class Format(Enum):
+    """How a batch is written."""
+
+    JSON = "json"
+    CSV = "csv"
+
+
+def _bare() -> None:
+    _prompt(None, "")
+
+
+app = terminal.application("dynakv-cli", HELP, _bare)
 
 Result = TypeVar("Result")
 Key = Annotated[str, typer.Argument(metavar="KEY", help="1 to 4,096 bytes.")]
@@ -98,6 +113,10 @@ def get(
     raw: Annotated[
         bool, typer.Option("--raw", help="The value's bytes alone, without a newline.")
     ] = False,
+    output: Annotated[
+        Output | None,
+        typer.Option("--output", "-o", help="json, table, or raw as --raw. [default: a line]"),
+    ] = None,
     stamp: Annotated[
         bool, typer.Option("--stamp", help="Also say stamp and deadline, on stderr.")
     ] = False,
@@ -108,6 +127,8 @@ def get(
     endpoints: Endpoints = None,
 ) -> None:
     """Print the value of a key and a newline; exit 1 where there is none."""
+    if raw and output not in (None, Output.RAW):
+        raise UsageError("--raw and --output exclude each other")
     reach = _reach(keyspace, level, r, "--r", timeout)
 
     async def read(connection: "Connection") -> "Value":
@@ -118,8 +139,7 @@ def get(
         _say_stamp(found)
     if found.value is None:
         _no_value(key)
-    sys.stdout.buffer.write(found.value if raw else found.value + b"\n")
-    sys.stdout.flush()
+    _print_value(_key(key), found, Output.RAW if raw else output)
 
 
 @app.command()
@@ -186,6 +206,87 @@ def persist(
     _print_applied(key, _run(endpoints, change))
 
 
+@app.command("list")
+def list_keys(
+    prefix: Annotated[str, typer.Argument(metavar="PREFIX", help="Keys that begin with it.")] = "",
+    *,
+    start: Annotated[str, typer.Option("--start", metavar="KEY", help="The first one.")] = "",
+    end: Annotated[str, typer.Option("--end", metavar="KEY", help="Stay below this one.")] = "",
+    limit: Annotated[
+        str | None, typer.Option("--limit", metavar="N", help="Stop after so many. [default: all]")
+    ] = None,
+    keys_only: Annotated[bool, typer.Option("--keys-only", help="Leave out values.")] = False,
+    count: Annotated[bool, typer.Option("--count", help="Print only how many there are.")] = False,
+    output: Annotated[
+        Output,
+        typer.Option("--output", "-o", help="A table cuts long values; json and raw do not."),
+    ] = Output.TABLE,
+    keyspace: Keyspace = "default",
+    timeout: Annotated[
+        str | None, typer.Option("--timeout", metavar="TIME", help="Of a page. [default: 10s]")
+    ] = None,
+    endpoints: Endpoints = None,
+) -> None:
+    """Print keys in the order of their bytes. No snapshot: each is read at a moment of its own.
+
+    What json prints, a line a key, is a batch that writes the same keys again.
+    """
+    from dynakv.client import listing, texts
+    from dynakv.client.connection import Range
+
+    if prefix and (start or end):
+        raise UsageError("PREFIX excludes --start and --end")
+    reach = _reach(keyspace, None, None, "", timeout or f"{listing.TIMEOUT_MS}ms")
+    wanted = Range(os.fsencode(prefix), os.fsencode(start), os.fsencode(end), keys_only or count)
+    most = texts.count(limit, "--limit") if limit is not None else None
+
+    async def read(connection: "Connection") -> int:
+        return await listing.show(
+            connection, wanted, most, reach, None if count else output.value, keys_only=keys_only
+        )
+
+    shown = _run(endpoints, read)
+    if count:
+        print(shown)
+
+
+@app.command()
+def batch(
+    file: Annotated[str, typer.Argument(metavar="FILE", help="Lines to write; - reads stdin.")],
+    *,
+    form: Annotated[
+        Format | None,
+        typer.Option("--format", help="[default: csv for a FILE named so, else json]"),
+    ] = None,
+    level: LevelOption = None,
+    w: Annotated[int | None, Replicas] = None,
+    keyspace: Keyspace = "default",
+    timeout: Timeout = None,
+    endpoints: Endpoints = None,
+) -> None:
+    """Write many keys: JSON objects, one a line, or CSV whose first row names the columns.
+
+    Fields: op (put, delete, expire, persist; put where it is left out), key, value, ttl (as 30s),
+    ttl_ms, expires_at_ms, keep_ttl; key_base64 and value_base64 for bytes that are no text. Lines
+    take effect in their order. Progress and each line that failed go to stderr. The exit code is
+    that of the worst line: 1 wrong, 2 refused, 3 unknown outcome.
+    """
+    from dynakv.client import batch_run
+
+    reach = _reach(keyspace, level, w, "--w", timeout)
+
+    async def write(connection: "Connection") -> int:
+        return await batch_run.run(connection, file, form.value if form else None, reach)
+
+    raise typer.Exit(_run(endpoints, write))
+
+
+@app.command()
+def shell(*, keyspace: Keyspace = "default", endpoints: Endpoints = None) -> None:
+    """Take commands one by one, from a prompt or from stdin; `help` lists them."""
+    _prompt(endpoints, keyspace)
+
+
 def main() -> NoReturn:
     """Run the `dynakv-cli` command."""
     terminal.run("dynakv-cli", app, EXIT_CODES)
@@ -223,12 +324,17 @@ def _reach(
     return Reach(keyspace, level, replicas or 0, timeout_ms)
 
 
+def _prompt(endpoints: str | None, keyspace: str) -> NoReturn:
+    from dynakv.client import prompt
+    from dynakv.client.endpoints import endpoints as chosen
+
+    raise typer.Exit(prompt.run(chosen(endpoints), keyspace))
+
+
 def _key(text: str) -> bytes:
-    """Return the bytes that the shell passed; any bytes but NUL can stand in a word."""
-    key = os.fsencode(text)
-    if not 1 <= len(key) <= limits.KEY_BYTES_MAX:
-        raise UsageError(f"KEY has {len(key)} bytes: must have 1 to {limits.KEY_BYTES_MAX}")
-    return key
+    from dynakv.client import texts
+
+    return texts.key_bytes(text)
 
 
 def _value(text: str | None) -> bytes:
@@ -248,6 +354,21 @@ def _print_version(version: "Version") -> None:
     from dynakv.client import texts
 
     print("OK", texts.stamp(version.time, version.writer), flush=True)
+
+
+def _print_value(key: bytes, found: "Value", form: Output | None) -> None:
+    from dynakv.client import output
+
+    assert found.value is not None
+    match form:
+        case None:
+            output.write(found.value + b"\n")
+        case Output.RAW:
+            output.write(found.value)
+        case Output.JSON:
+            output.write(output.value_as_json(key, found))
+        case Output.TABLE:
+            output.write(output.value_as_table(key, found))
 
 
 def _say_stamp(found: "Value") -> None:

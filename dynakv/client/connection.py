@@ -2,8 +2,9 @@
 
 Endpoints are tried in order while connecting only. Once a call has left, it is never repeated
 here: a write whose connection broke may have happened, and a repetition without the stamp of the
-first attempt would be a second write. Errors come out as the tree of `dynakv.errors`, sorted by
-what the ErrorInfo of the status says about a retry.
+first attempt would be a second write. After a call that the transport lost the next one connects
+anew, to another endpoint first. Errors come out as the tree of `dynakv.errors`, sorted by what the
+ErrorInfo of the status says about a retry.
 
 With `endpoints.py` this is all that the commands know of gRPC.
 """
@@ -21,7 +22,7 @@ from msgspec import Struct
 from dynakv import limits
 from dynakv.core.layout import Level
 from dynakv.errors import RefusedError, UnknownOutcomeError, UsageError
-from dynakv.v1 import kvstore_pb2, kvstore_pb2_grpc, ring_pb2
+from dynakv.v1 import kvstore_pb2, kvstore_pb2_grpc, node_status_pb2, ring_pb2
 
 CONNECT_MS: Final = 2_000  # per endpoint: a host that drops packets must not hide the next one
 SILENCE_MS: Final = 5_000  # beyond the deadline that the node keeps: then it is the node that hangs
@@ -50,6 +51,31 @@ class Value(Struct, frozen=True):
     value: bytes | None
     version: Version | None  # of the value or of the delete; None: never written
     expires_at_ms: int  # Unix time; 0: never
+
+
+class Item(Struct, frozen=True):
+    """One key of a list."""
+
+    key: bytes
+    value: bytes  # empty where only keys were asked for
+    version: Version
+    expires_at_ms: int  # Unix time; 0: never
+
+
+class Range(Struct, frozen=True):
+    """Which keys to list: those with a prefix, or from `start` on and below `end`."""
+
+    prefix: bytes = b""
+    start: bytes = b""
+    end: bytes = b""  # empty: no end
+    keys_only: bool = False
+
+
+class Page(Struct, frozen=True):
+    """Some keys in order; it may be empty and still not the last."""
+
+    items: list[Item]
+    cursor: bytes  # of the next page; empty: this was the last
 
 
 class Reach(Struct, frozen=True):
@@ -88,8 +114,7 @@ class Connection:
         trace: TracebackType | None,
     ) -> None:
         """Close the channel."""
-        if self._channel is not None:
-            await self._channel.close()
+        await self._leave()
 
     async def put(
         self,
@@ -150,6 +175,47 @@ class Connection:
         reply = await self._call("Persist", request, reach, writes=True)
         return bool(reply.applied)
 
+    async def page(self, wanted: Range, cursor: bytes, limit: int, reach: Reach) -> Page:
+        """Return up to `limit` keys behind the cursor; with an empty one from the first on."""
+        request = kvstore_pb2.ListRequest(
+            keyspace=reach.keyspace,
+            prefix=wanted.prefix,
+            start=wanted.start,
+            end=wanted.end,
+            cursor=cursor,
+            limit=limit,
+            keys_only=wanted.keys_only,
+        )
+        reply = await self._call("List", request, reach, writes=False)
+        items = [Item(e.key, e.value, _version(e.stamp), e.expires_at_ms) for e in reply.entries]
+        return Page(items, reply.next_cursor)
+
+    async def pipeline(
+        self, steps: Sequence[kvstore_pb2.Step], reach: Reach
+    ) -> list[kvstore_pb2.StepResult]:
+        """Run writes of many keys in one call; each result says which of its keys failed."""
+        request = kvstore_pb2.PipelineRequest(
+            keyspace=reach.keyspace, level=_LEVELS[reach.level], w=reach.replicas, steps=steps
+        )
+        reply = await self._call("Pipeline", request, reach, writes=True)
+        return list(reply.results)
+
+    async def node_status(self, timeout_ms: int = 0) -> node_status_pb2.GetNodeStatusResponse:
+        """Return what the node found knows of itself."""
+        request = node_status_pb2.GetNodeStatusRequest()
+        reply: node_status_pb2.GetNodeStatusResponse = await self._call(
+            "GetNodeStatus", request, Reach(timeout_ms=timeout_ms), writes=False
+        )
+        return reply
+
+    async def inspect_key(self, key: bytes, reach: Reach) -> node_status_pb2.InspectKeyResponse:
+        """Return what the node found holds itself under a key."""
+        request = node_status_pb2.InspectKeyRequest(keyspace=reach.keyspace, key=key)
+        reply: node_status_pb2.InspectKeyResponse = await self._call(
+            "InspectKey", request, reach, writes=False
+        )
+        return reply
+
     async def ring_state(self, timeout_ms: int = 0) -> ring_pb2.GetRingStateResponse:
         """Return the ring as the node found sees it."""
         request = ring_pb2.GetRingStateRequest()
@@ -167,16 +233,20 @@ class Connection:
             async with asyncio.timeout(silence_ms / 1000):
                 return await send(request, timeout=timeout_s)
         except grpc.aio.AioRpcError as error:
-            _raise(error, self.endpoint, writes=writes)
+            endpoint = self.endpoint
+            if not _retry_of(error):
+                await self._leave()
+            _raise(error, endpoint, writes=writes)
         except TimeoutError:
             text = f"{self.endpoint} did not answer within {silence_ms} ms"
+            await self._leave()
             raise _uncertain(text, writes=writes) from None
 
     async def _connect(self) -> None:
         """Open a channel to the first endpoint that accepts one. Raises UnreachableError."""
         if self._channel is not None:
             return
-        for endpoint in self._endpoints:
+        for endpoint in sorted(self._endpoints, key=lambda e: e == self.endpoint):
             channel = grpc.aio.insecure_channel(endpoint, options=_OPTIONS)
             if await _ready(channel, self._connect_ms):
                 self._channel, self.endpoint = channel, endpoint
@@ -187,6 +257,12 @@ class Connection:
             f"no endpoint could be reached; tried {', '.join(self._endpoints)} "
             "(name others with --endpoints or DYNAKV_ENDPOINTS)"
         )
+
+    async def _leave(self) -> None:
+        """Close the channel; the next call connects anew, to the endpoint just left as the last."""
+        channel, self._channel = self._channel, None
+        if channel is not None:
+            await channel.close()
 
 
 _OPTIONS = [

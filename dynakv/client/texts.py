@@ -1,5 +1,6 @@
-"""How values are written on the command line: durations, stamps, moments."""
+"""How values are written on the command line: keys, durations, stamps, moments, sizes."""
 
+import os
 import re
 from datetime import UTC, datetime
 from fractions import Fraction
@@ -52,6 +53,61 @@ def moment(wall_ms: int) -> str:
     except (ValueError, OverflowError, OSError):
         return f"{wall_ms}ms"
     return f"{at:%Y-%m-%dT%H:%M:%S}.{wall_ms % 1000:03}Z"
+
+
+def key_bytes(text: str, name: str = "KEY") -> bytes:
+    """Return the bytes of a word; any bytes but NUL can stand in one. Raises UsageError."""
+    key = os.fsencode(text)
+    if not 1 <= len(key) <= limits.KEY_BYTES_MAX:
+        raise UsageError(f"{name} has {len(key)} bytes: must have 1 to {limits.KEY_BYTES_MAX}")
+    return key
+
+
+def count(text: str, name: str) -> int:
+    """Return a whole number above 0. Raises UsageError."""
+    if not (text.isascii() and text.isdigit() and len(text) <= 18 and int(text)):
+        raise UsageError(f"{name} = {text!r}: must be a whole number of at least 1")
+    return int(text)
+
+
+def shown(raw: bytes) -> str:
+    """Return bytes for a terminal: what is no text, or would move the cursor, as an escape."""
+    text = raw.decode(errors="backslashreplace")
+    return text if text.isprintable() else "".join(map(_escaped, text))
+
+
+def shortened(raw: bytes, characters: int) -> str:
+    """Return `shown`, cut to so many characters and their end marked where it is longer."""
+    text = shown(raw[: 4 * characters])
+    whole = len(raw) <= 4 * characters
+    return text if whole and len(text) <= characters else f"{text[: characters - 1]}…"
+
+
+def size(count: int) -> str:
+    """Return a number of bytes for people: `512 B`, `3.4 MiB`."""
+    amount = float(count)
+    for unit in ("B", "KiB", "MiB", "GiB"):
+        if amount < 1024:
+            return f"{count} B" if unit == "B" else f"{amount:.1f} {unit}"
+        amount /= 1024
+    return f"{amount:.1f} TiB"
+
+
+def lasting(ms: int) -> str:
+    """Return a duration for people, in its two largest units: `850ms`, `3m12s`, `4d07h`."""
+    seconds = ms // 1000
+    if seconds < 60:
+        return f"{seconds}s" if seconds else f"{ms}ms"
+    for unit, below, large, small in (("m", "s", 60, 1), ("h", "m", 3600, 60)):
+        if seconds < large * (60 if unit == "m" else 24):
+            return f"{seconds // large}{unit}{seconds % large // small:02}{below}"
+    return f"{seconds // 86400}d{seconds % 86400 // 3600:02}h"
+
+
+def _escaped(character: str) -> str:
+    if character.isprintable():
+        return character
+    return character.encode("unicode_escape").decode()
 
 
 def _whole(ms: int) -> str:

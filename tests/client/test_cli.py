@@ -1,4 +1,6 @@
 import io
+import os
+import subprocess
 import sys
 
 import grpc
@@ -147,3 +149,26 @@ def test_the_exit_code_of_a_failed_put_says_what_to_do_next(
     store.failure = (grpc.StatusCode.UNKNOWN, retry)
     assert run("put", "k", "v") == code
     assert capsys.readouterr().err.count("\n") == 1
+
+
+@pytest.mark.parametrize("command", [[], ["put"], ["get"], ["list"], ["batch"], ["shell"]])
+def test_help_imports_neither_grpc_nor_asyncio(command: list[str]) -> None:
+    code = (
+        "import sys\n"
+        "from dynakv.client.cli import app\n"
+        "from dynakv.client import terminal\n"
+        f"code = terminal.exit_code('dynakv-cli', app, {{}}, {[*command, '--help']!r})\n"
+        "sys.exit(code or ('grpc' in sys.modules) or ('asyncio' in sys.modules))\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, check=False)
+    assert done.returncode == 0, done.stderr
+
+
+def test_the_shell_completes_commands() -> None:
+    code = "from dynakv.client.cli import main; main()"
+    words = {"_DYNAKV_CLI_COMPLETE": "complete_bash", "COMP_WORDS": "dynakv-cli pe"}
+    environment = {**os.environ, **words, "COMP_CWORD": "1"}
+    done = subprocess.run(
+        [sys.executable, "-c", code], env=environment, capture_output=True, check=False
+    )
+    assert (done.stdout, done.stderr) == (b"persist\n", b"")

@@ -123,3 +123,31 @@ def test_an_endpoint_that_never_answers_does_not_hide_the_next(store: FakeStore)
     with socket.create_server(("127.0.0.1", 0)) as listener:
         silent = f"127.0.0.1:{listener.getsockname()[1]}"
         assert asyncio.run(use(silent)) == store.endpoint
+
+
+def test_after_a_lost_call_the_next_one_goes_to_another_endpoint(store: FakeStore) -> None:
+    async def use(connection: Connection) -> list[str]:
+        await connection.get(b"k", Reach())
+        visited = [connection.endpoint]
+        store.failure = (CODES.UNAVAILABLE, None)
+        with pytest.raises(RefusedError):
+            await connection.get(b"k", Reach())
+        store.failure = None
+        await connection.get(b"k", Reach())
+        return [*visited, connection.endpoint]
+
+    alias = store.endpoint.replace("127.0.0.1", "localhost")
+    assert run([store.endpoint, alias], use) == [store.endpoint, alias]
+
+
+def test_a_refusal_by_a_node_keeps_the_connection(store: FakeStore) -> None:
+    async def use(connection: Connection) -> str:
+        store.failure = (CODES.UNAVAILABLE, "safe")
+        with pytest.raises(RefusedError):
+            await connection.get(b"k", Reach())
+        store.failure = None
+        await connection.get(b"k", Reach())
+        return connection.endpoint
+
+    alias = store.endpoint.replace("127.0.0.1", "localhost")
+    assert run([store.endpoint, alias], use) == store.endpoint

@@ -57,3 +57,63 @@ def test_a_stamp_shows_moment_counter_and_writer() -> None:
 )
 def test_every_moment_of_a_stamp_can_be_shown(wall_ms: int, text: str) -> None:
     assert texts.moment(wall_ms) == text
+
+
+@pytest.mark.parametrize(
+    ("raw", "text"),
+    [
+        (b"plain", "plain"),
+        ("é".encode(), "é"),
+        (b"a\nb\t", "a\\nb\\t"),
+        (b"\x1b[2J\x00", "\\x1b[2J\\x00"),
+        (b"\xff\xfe", "\\xff\\xfe"),
+    ],
+)
+def test_bytes_are_shown_without_moving_the_cursor(raw: bytes, text: str) -> None:
+    assert texts.shown(raw) == text
+
+
+def test_long_bytes_are_cut_and_say_so() -> None:
+    assert texts.shortened(b"x" * 10, 10) == "x" * 10
+    assert texts.shortened(b"x" * 11, 10) == "x" * 9 + "…"
+    assert texts.shortened(b"x" * 10_000, 10) == "x" * 9 + "…"
+    assert texts.shortened("é".encode() * 10, 10) == "é" * 10
+
+
+@pytest.mark.parametrize(
+    ("count", "text"),
+    [
+        (0, "0 B"),
+        (1023, "1023 B"),
+        (1024, "1.0 KiB"),
+        (3_565_158, "3.4 MiB"),
+        (1 << 50, "1024.0 TiB"),
+    ],
+)
+def test_sizes_are_binary(count: int, text: str) -> None:
+    assert texts.size(count) == text
+
+
+@pytest.mark.parametrize(
+    ("ms", "text"),
+    [
+        (0, "0ms"),
+        (999, "999ms"),
+        (1_000, "1s"),
+        (59_999, "59s"),
+        (192_000, "3m12s"),
+        (3_599_999, "59m59s"),
+        (3_600_000, "1h00m"),
+        (86_399_000, "23h59m"),
+        (4 * 86_400_000 + 7 * 3_600_000, "4d07h"),
+    ],
+)
+def test_a_duration_has_its_two_largest_units(ms: int, text: str) -> None:
+    assert texts.lasting(ms) == text
+
+
+@pytest.mark.parametrize("text", ["", "0", "-1", "1.5", "x", "१", "9" * 19])
+def test_a_count_is_a_whole_number_above_0(text: str) -> None:
+    assert texts.count("007", "N") == 7
+    with pytest.raises(UsageError, match=r"N = .*: must be a whole number of at least 1"):
+        texts.count(text, "N")

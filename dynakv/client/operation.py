@@ -1,0 +1,94 @@
+"""One key's request on its way: what was asked, and what its attempts have left behind."""
+
+import asyncio
+from enum import IntEnum
+from typing import Any, Final, NamedTuple
+
+PER_KEY_BYTES: Final = 32  # what an entry costs on the wire beside key and value, about
+
+
+class Kind(IntEnum):
+    """What is to be done with the key. The number orders the steps of a message."""
+
+    GET = 0
+    PUT = 1
+    DELETE = 2
+    EXPIRE = 3
+    PERSIST = 4
+
+
+class Terms(NamedTuple):
+    """What a message says once for all of its keys; hashable, so that equal ones share messages."""
+
+    keyspace: str
+    level: int  # of the wire
+    r: int = 0
+    w: int = 0
+    previous: bool = False
+
+
+class Op:
+    """One key's request.
+
+    Invariant: `time` is set for puts and deletes before their first attempt, and changes only while
+    `is_maybe_done` is false: one logical write never exists under two stamps.
+    """
+
+    __slots__ = (
+        "attempt_ms",
+        "attempts",
+        "batch_max",
+        "deadline_ms",
+        "done",
+        "expires_at_ms",
+        "is_counted",
+        "is_maybe_done",
+        "is_restamped",
+        "keep_ttl",
+        "key",
+        "kind",
+        "size_bytes",
+        "terms",
+        "time",
+        "tried",
+        "ttl_ms",
+        "value",
+        "wants_entry",
+    )
+
+    def __init__(
+        self,
+        kind: Kind,
+        key: bytes,
+        terms: Terms,
+        done: "asyncio.Future[Any]",
+        deadline_ms: int,
+        attempt_ms: int,
+        *,
+        value: bytes = b"",
+    ) -> None:
+        """Ask for `kind` of `key`; `done` gets its one result or error."""
+        self.kind = kind
+        self.key = key
+        self.terms = terms
+        self.done = done
+        self.deadline_ms = deadline_ms  # monotonic: no attempt goes on beyond it
+        self.attempt_ms = attempt_ms
+        self.value = value
+        self.size_bytes = len(key) + len(value) + PER_KEY_BYTES
+        self.ttl_ms = 0
+        self.expires_at_ms = 0
+        self.keep_ttl = False
+        self.wants_entry = False
+        self.time = 0  # of the stamp; 0: the coordinator stamps
+        self.attempts = 0
+        self.tried: tuple[str, ...] = ()  # endpoints of the attempts that failed
+        self.batch_max = 0  # keys of the message it may travel in; 0: any number
+        self.is_maybe_done = False  # an attempt may have written
+        self.is_restamped = False
+        self.is_counted = False  # the core's: it is among the unfinished ones
+
+    @property
+    def is_read(self) -> bool:
+        """Whether nothing is written, so that any repetition is safe."""
+        return self.kind is Kind.GET
