@@ -74,3 +74,21 @@ KEEPALIVE_TIMEOUT_MS: Final = 2_000  # ... and given up after this, before the p
 CLIENT_KEEPALIVE_MS: Final = 30_000  # the same towards clients: one that vanished frees its calls
 CLIENT_KEEPALIVE_TIMEOUT_MS: Final = 10_000
 SWEEP_MS: Final = 100  # how late an ask past its deadline may be forgotten
+
+# --- the Redis door --------------------------------------------------------------------------
+RESP_ARGUMENTS_MAX: Final = 99_999  # of one command: a count of five digits
+RESP_INLINE_BYTES_MAX: Final = 64 << 10  # a line without an end is nobody's command
+RESP_HEADER_BYTES_MAX: Final = 32  # of a count or length: a type, twenty digits, a sign
+RESP_BULK_BYTES_MAX: Final = VALUE_BYTES_HARD_MAX  # no argument can be of use above it
+RESP_REQUEST_BYTES_MAX: Final = 32 << 20  # unfinished per connection: all values of one MSET
+RESP_UNANSWERED_MAX: Final = 1_024  # commands per connection; beyond it nothing is read
+RESP_OUTPUT_BYTES_MAX: Final = 1 << 20  # unsent per connection; beyond it replies wait
+RESP_CONNECTIONS_MAX: Final = 10_000
+RESP_QUEUED_MAX: Final = 10_000  # commands between MULTI and EXEC ...
+RESP_QUEUED_BYTES_MAX: Final = 16 << 20  # ... and their arguments together
+RESP_COLUMN_BYTES_MAX: Final = 4 << 20  # of one turn's values: what one transaction takes
+RESP_CURSORS_MAX: Final = 10_000  # positions of SCAN that a node remembers, a key each
+RESP_KEYS_MAX: Final = 1_000_000  # of one KEYS reply; who has more uses SCAN
+RESP_SAMPLE_PAGES_MAX: Final = 64  # that RANDOMKEY draws from
+RESP_SEARCH_PAGES_MAX: Final = 4_096  # to find a cursor that another node has given
+RESP_NAME_BYTES_MAX: Final = 1_024  # of CLIENT SETNAME and SETINFO

@@ -1,21 +1,29 @@
 """The `dynakv-admin` command: look at a running cluster.
 
-Exit codes: 0 done, 1 the command failed (no endpoint answered), 64 usage.
+Only the command line is here; what a command does is imported when it runs, so that `--help` and
+completion answer at once. Exit codes: 0 healthy, or done; 1 the command failed; 2 degraded; 3
+unavailable; 4 unknown, since no node answered; 64 usage.
 """
 
-import os
-import sys
 from enum import Enum
-from typing import TYPE_CHECKING, Annotated, NoReturn
+from typing import TYPE_CHECKING, Annotated, Any, Final, NoReturn
 
 import typer
+from typer.core import TyperCommand
 
 from dynakv.client import terminal
+from dynakv.errors import UsageError
 
 if TYPE_CHECKING:
     from dynakv.v1.ring_pb2 import GetRingStateResponse
 
-app = terminal.application("dynakv-admin", "Look at a running DynaKV cluster.")
+EXIT_LOST: Final = 3  # some key would lose a quorum
+
+app = terminal.application(
+    "dynakv-admin",
+    "Look at a running DynaKV cluster.\n\nExit codes: 0 healthy, or done; 1 failed; 2 degraded; "
+    "3 unavailable; 4 unknown, no node answered; 64 usage.",
+)
 
 
 class Output(Enum):
@@ -25,37 +33,173 @@ class Output(Enum):
     JSON = "json"
 
 
+class RingOutput(Enum):
+    """How a ring is written to stdout."""
+
+    TABLE = "table"
+    JSON = "json"
+    SVG = "svg"
+
+
+class Wanted(Enum):
+    """What can be waited for."""
+
+    HEALTHY = "healthy"
+    DEGRADED = "degraded"
+
+
+class _OptionalInterval(TyperCommand):
+    """A command whose `--watch` may stand alone, which typer's options cannot."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        if "--watch" in args:
+            from dynakv.admin.status_command import with_interval
+
+            args = with_interval(args)
+        return super().parse_args(ctx, args)
+
+
+Endpoints = Annotated[
+    str | None,
+    typer.Option(
+        "--endpoints",
+        "-e",
+        metavar="HOST:PORT,...",
+        help="Nodes to ask. [default: $DYNAKV_ENDPOINTS, else 127.0.0.1:50051]",
+    ),
+]
+Keyspace = Annotated[str, typer.Option("--keyspace", "-k", metavar="NAME")]
+OutputOption = Annotated[Output, typer.Option("--output", "-o")]
+
+
+@app.command(cls=_OptionalInterval)
+def status(
+    *,
+    output: OutputOption = Output.TABLE,
+    watch: Annotated[
+        str | None,
+        typer.Option("--watch", metavar="[SECONDS]", help="Look again and again, every 2 s."),
+    ] = None,
+    wait_for: Annotated[
+        Wanted | None,
+        typer.Option("--wait-for", help="Look until it is so or better, then end."),
+    ] = None,
+    timeout: Annotated[
+        str | None,
+        typer.Option("--timeout", metavar="TIME", help="Of --wait-for. [default: 30s]"),
+    ] = None,
+    endpoints: Endpoints = None,
+) -> None:
+    """Ask every node, say in a sentence how the cluster is, and show what each node says.
+
+    Takes less than two seconds whatever state the nodes are in. ROWS are those of the node's
+    database: every key ever written there, so deleted and expired ones count. CLOCK is the node's
+    clock against the others'. WAITING are keys of clients without an answer yet. The verdict counts
+    replicas that are up, not whether they hold the same.
+    """
+    import asyncio
+    import sys
+
+    from dynakv.admin import status_command
+    from dynakv.admin.status import State
+    from dynakv.admin.tables import colorful
+    from dynakv.client.endpoints import endpoints as chosen
+
+    if timeout is not None and wait_for is None:
+        raise UsageError("--timeout is for --wait-for")
+    wanted = State(wait_for.value) if wait_for is not None else None
+    plan = status_command.Plan(watch, wanted, timeout, json=output is Output.JSON)
+    looking = status_command.run(
+        chosen(endpoints), plan, color=colorful(), clear=sys.stdout.isatty()
+    )
+    raise typer.Exit(asyncio.run(looking))
+
+
 @app.command()
 def ring(
     *,
-    output: Annotated[Output, typer.Option("--output", "-o")] = Output.TABLE,
+    output: Annotated[RingOutput, typer.Option("--output", "-o")] = RingOutput.TABLE,
     groups: Annotated[
         bool, typer.Option("--groups", help="Also list each shard group's replicas.")
     ] = False,
     vnodes: Annotated[bool, typer.Option("--vnodes", help="Also list each vnode's token.")] = False,
-    keyspace: Annotated[str, typer.Option("--keyspace", "-k", metavar="NAME")] = "default",
-    endpoints: Annotated[
-        str | None,
-        typer.Option(
-            "--endpoints",
-            "-e",
-            metavar="HOST:PORT,...",
-            help="Nodes to ask, in this order. [default: $DYNAKV_ENDPOINTS, else 127.0.0.1:50051]",
-        ),
-    ] = None,
+    keyspace: Keyspace = "default",
+    endpoints: Endpoints = None,
 ) -> None:
-    """Show which node holds how much of a keyspace, as one node sees it."""
+    """Show which node holds how much of a keyspace, as the first endpoint that answers sees it."""
     import asyncio
 
     from dynakv.admin import ring as rings
+    from dynakv.admin.tables import colorful
     from dynakv.client.endpoints import endpoints as chosen
 
     state = asyncio.run(_ring_state(chosen(endpoints)))
-    shown = rings.view(state, keyspace, groups=groups, vnodes=vnodes)
-    if output is Output.JSON:
+    drawn = output is RingOutput.SVG
+    shown = rings.view(state, keyspace, groups=groups or drawn, vnodes=vnodes)
+    if drawn:
+        from dynakv.admin.ring_svg import as_svg
+
+        print(as_svg(shown))
+    elif output is RingOutput.JSON:
         print(rings.as_json(shown))
     else:
-        print(rings.as_table(shown, color=_colorful()))
+        print(rings.as_table(shown, color=colorful()))
+
+
+@app.command()
+def key(
+    name: Annotated[str, typer.Argument(metavar="KEY", help="1 to 4,096 bytes.")],
+    *,
+    output: OutputOption = Output.TABLE,
+    keyspace: Keyspace = "default",
+    endpoints: Endpoints = None,
+) -> None:
+    """Show where a key lives and what each of its replicas holds itself.
+
+    Exit codes: 0 all replicas agree; 2 they differ, or one did not answer; 4 none answered.
+    """
+    import asyncio
+
+    from dynakv.admin import key as keys
+    from dynakv.admin import survey
+    from dynakv.admin.tables import colorful
+    from dynakv.client import texts
+    from dynakv.client.endpoints import endpoints as chosen
+
+    raw = texts.key_bytes(name)
+    asked = chosen(endpoints)
+
+    async def look() -> keys.KeyView:
+        where = keys.place(await survey.any_state(asked), keyspace, raw)
+        return keys.view(raw, where, await survey.inspect(where.replicas, raw, keyspace))
+
+    shown = asyncio.run(look())
+    print(keys.as_json(shown) if output is Output.JSON else keys.as_table(shown, color=colorful()))
+    raise typer.Exit(shown.exit_code)
+
+
+@app.command("what-if")
+def what_if(
+    *,
+    down: Annotated[str, typer.Option("--down", metavar="NODE,...", help="Nodes to think away.")],
+    output: OutputOption = Output.TABLE,
+    endpoints: Endpoints = None,
+) -> None:
+    """Say which share of the keys would lose a quorum if some nodes were down.
+
+    Computed from the layout, whatever state the nodes are in now. Exit codes: 0 every key keeps its
+    quorums; 3 some would lose one.
+    """
+    import asyncio
+
+    from dynakv.admin import outage, survey
+    from dynakv.admin import what_if as what_ifs
+    from dynakv.client.endpoints import endpoints as chosen
+
+    state = asyncio.run(survey.any_state(chosen(endpoints)))
+    shown = what_ifs.view(state, outage.members_named(down, state))
+    print(what_ifs.as_json(shown) if output is Output.JSON else what_ifs.as_table(shown))
+    raise typer.Exit(EXIT_LOST if shown.loses_a_quorum else 0)
 
 
 def main() -> NoReturn:
@@ -68,8 +212,3 @@ async def _ring_state(endpoints: list[str]) -> "GetRingStateResponse":
 
     async with Connection(endpoints) as connection:
         return await connection.ring_state()
-
-
-def _colorful() -> bool:
-    """Say whether stdout is a terminal whose user wants color; see no-color.org."""
-    return sys.stdout.isatty() and not os.environ.get("NO_COLOR")

@@ -13,6 +13,7 @@ import msgspec
 from msgspec import Struct
 
 from dynakv import limits
+from dynakv.admin.tables import GREEN, RED, columns, painted
 from dynakv.core import ring
 from dynakv.errors import UsageError
 from dynakv.v1 import ring_pb2
@@ -20,8 +21,7 @@ from dynakv.v1 import ring_pb2
 BAR_CHARACTERS: Final = 20  # for the greatest share of the keyspace
 
 _STATES = {ring_pb2.MEMBER_STATE_UP: "UN", ring_pb2.MEMBER_STATE_DOWN: "DN"}
-_COLORS = {"UN": "\x1b[32m", "DN": "\x1b[31m"}
-_PLAIN: Final = "\x1b[0m"
+_COLORS = {"UN": GREEN, "DN": RED}
 
 
 class Node(Struct, frozen=True):
@@ -138,10 +138,10 @@ def as_table(shown: Ring, *, color: bool) -> str:
     ]
     if shown.groups is not None:
         rows = [[str(g.group), g.start, " ".join(g.replicas)] for g in shown.groups]
-        lines += ["", *_columns([["GROUP", "FROM TOKEN", "REPLICAS"], *rows], right={0})]
+        lines += ["", *columns([["GROUP", "FROM TOKEN", "REPLICAS"], *rows], right={0})]
     if shown.vnodes is not None:
         points = [[v.token, v.node] for v in shown.vnodes]
-        lines += ["", *_columns([["TOKEN", "NODE"], *points], right=set())]
+        lines += ["", *columns([["TOKEN", "NODE"], *points], right=set())]
     return "\n".join(lines)
 
 
@@ -202,17 +202,6 @@ def _node_lines(nodes: Sequence[Node], *, color: bool) -> Iterator[str]:
         share = f"{100 * n.share:.1f} %"
         counts = [str(n.vnodes), str(n.groups), f"{n.ideal_groups:.1f}"]
         rows.append([n.state, n.node, n.zone or "-", n.address, *counts, share, bar])
-    for line in _columns(rows, right={4, 5, 6, 7}):
+    for line in columns(rows, right={4, 5, 6, 7}):
         paint = _COLORS.get(line[:2]) if color else None
-        yield f"{paint}{line[:2]}{_PLAIN}{line[2:]}" if paint else line
-
-
-def _columns(rows: Sequence[Sequence[str]], right: set[int]) -> Iterator[str]:
-    """Yield the rows with their columns aligned, those in `right` to the right."""
-    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
-    for row in rows:
-        cells = (
-            text.rjust(width) if i in right else text.ljust(width)
-            for i, (text, width) in enumerate(zip(row, widths, strict=True))
-        )
-        yield "  ".join(cells).rstrip()
+        yield painted(line[:2], paint) + line[2:]

@@ -32,6 +32,11 @@ class DamagedRows:
             del self._since_ms[next(iter(self._since_ms))]
         return now_ms - since_ms >= self._heal_after_ms
 
+    def healable(self, keyspace: int, key: bytes, now_ms: int) -> bool:
+        """Say whether the row was seen damaged long enough ago; takes note of nothing."""
+        since_ms = self._since_ms.get((keyspace, key))
+        return since_ms is not None and now_ms - since_ms >= self._heal_after_ms
+
     def healed(self, keyspace: int, key: bytes) -> None:
         """Forget a row that is whole again."""
         self._since_ms.pop((keyspace, key), None)

@@ -63,10 +63,10 @@ class QuorumRead:
         self._healable: dict[int, list[NodeId]] = {}  # ... and may be overwritten
         self._seen: list[tuple[NodeId, list[int], list[Record | None]]] = []
         self._spare: dict[NodeId, list[int]] = {}  # replica -> entries it was not asked about yet
-        self._held: dict[int, int] = {}  # entries being written back -> replicas that hold them
-        self._storing: dict[int, int] = {}  # ... -> replicas asked to store them
+        self._held: dict[int, set[NodeId]] = {}  # entries written back -> replicas that hold them
+        self._storing: dict[int, int] = {}  # ... -> saves not answered yet
         self._calls: list[int] = []
-        self._out = 0  # loads not answered yet
+        self._out = 0  # loads and saves not answered yet
         self._over = False  # past the deadline
 
     def start(self) -> None:
@@ -97,9 +97,8 @@ class QuorumRead:
         load = Load(self._placement.keyspace_id, ctx.layout.epoch, keys)
         then = partial(self._loaded, replica, entries)
         self._out += 1
-
         if replica == ctx.node_id:
-            self._replica.load(load, then)
+            self._replica.load(load, then, own=True)
         else:
             self._calls.append(ctx.ask(replica, load, self._deadline_ms, then))
 
@@ -108,27 +107,35 @@ class QuorumRead:
             return
         if isinstance(reply, Failed):
             self._count_lost(entries)
-            return
-        assert isinstance(reply, Loaded)
-        records = reply.records
-        if reply.outcomes is not None:
-            triples = list(zip(entries, records, reply.outcomes, strict=True))
-            good = [(i, record) for i, record, o in triples if o is Outcome.OK]
-            self._merge(replica, [i for i, _ in good], [record for _, record in good])
-            self._sort_out(replica, [(i, o) for i, _, o in triples if o is not Outcome.OK])
         else:
-            self._merge(replica, entries, records)
+            assert isinstance(reply, Loaded)
+            self._take_all(replica, entries, reply)
         if self._healable:
             self._heal()
+        self._ended()
+
+    def _ended(self) -> None:
+        """Count a load or save as answered; after the last one there is nothing to keep."""
         self._out -= 1
-        if not (self._out or self._open or self._storing):
+        if not (self._out or self._open):
             self._release()
+
+    def _take_all(self, replica: NodeId, entries: list[int], reply: Loaded) -> None:
+        records = reply.records
+        if reply.outcomes is None:
+            self._merge(replica, entries, records)
+            return
+        triples = list(zip(entries, records, reply.outcomes, strict=True))
+        good = [(i, record) for i, record, o in triples if o is Outcome.OK]
+        self._merge(replica, [i for i, _ in good], [record for _, record in good])
+        self._sort_out(replica, [(i, o) for i, _, o in triples if o is not Outcome.OK])
 
     def _sort_out(self, replica: NodeId, outcomes: list[tuple[int, Outcome]]) -> None:
         """Deal with entries that came without an answer."""
         later = [i for i, outcome in outcomes if outcome is Outcome.LATER]
-        if later:
-            self._load(replica, later)
+        wanted = [i for i in later if not self._settled[i] or i in self._damaged]
+        if wanted:
+            self._load(replica, wanted)
         for i, outcome in outcomes:
             if outcome in {Outcome.DAMAGED, Outcome.HEALABLE}:
                 self._damaged.setdefault(i, []).append(replica)
@@ -162,7 +169,7 @@ class QuorumRead:
             answers[i] += 1
             if answers[i] == needed:
                 ready.append(i)
-        self._seen.append((replica, entries, records))
+        self._note_seen(replica, entries, records, broken)
         clean = [i for i in ready if i not in self._mixed] if self._mixed else ready
         if clean:
             self._settle(clean)
@@ -170,6 +177,20 @@ class QuorumRead:
             self._write_back([i for i in ready if i in self._mixed] + late)
         if broken:
             self._count_lost(broken)
+
+    def _note_seen(
+        self,
+        replica: NodeId,
+        entries: list[int],
+        records: list[Record | None],
+        broken: list[int],
+    ) -> None:
+        """Remember who holds what; an answer that was corrupted shows nothing."""
+        if broken:
+            bad = set(broken)
+            pairs = [(i, r) for i, r in zip(entries, records, strict=True) if i not in bad]
+            entries, records = [i for i, _ in pairs], [r for _, r in pairs]
+        self._seen.append((replica, entries, records))
 
     def _answers_key(self, i: int, record: Record) -> bool:
         return record.key == self._keys[i] and intact(record)
@@ -206,14 +227,15 @@ class QuorumRead:
             if len(holding) >= self._holders:
                 enough.append(i)
             else:
-                self._held[i] = len(holding)
+                self._held[i] = set(holding)
                 self._storing[i] = len(targets)
         ctx.counters.read_repairs += len(entries)
         ctx.counters.write_backs += len(entries) - len(enough)
         if enough:
             self._settle(enough)
         for replica in sorted(stale):
-            self._save(replica, sorted(stale[replica]), heals=False)
+            winners = [r for i in sorted(stale[replica]) if (r := self._best[i]) is not None]
+            self._save(replica, sorted(stale[replica]), winners, heals=False)
 
     def _holding(self, i: int, record: Record) -> list[NodeId]:
         holding: list[NodeId] = []
@@ -225,18 +247,23 @@ class QuorumRead:
                     holding.append(replica)
         return holding
 
-    def _save(self, replica: NodeId, entries: list[int], *, heals: bool) -> None:
+    def _save(
+        self, replica: NodeId, entries: list[int], records: list[Record], *, heals: bool
+    ) -> None:
         ctx = self._ctx
-        records = [record for i in entries if (record := self._best[i]) is not None]
         save = Save(self._placement.keyspace_id, ctx.layout.epoch, records, heals=heals)
-
-        then = partial(self._saved, entries)
+        then = partial(self._saved, replica, entries)
+        self._out += 1
         if replica == ctx.node_id:
             self._replica.save(save, then, own=False)
         else:
             self._calls.append(ctx.ask(replica, save, self._deadline_ms, then))
 
-    def _saved(self, entries: list[int], reply: object) -> None:
+    def _saved(self, replica: NodeId, entries: list[int], reply: object) -> None:
+        self._count_saved(replica, entries, reply)
+        self._ended()
+
+    def _count_saved(self, replica: NodeId, entries: list[int], reply: object) -> None:
         """Count a write-back; answer the entries that enough replicas hold now."""
         outcomes = reply.outcomes if isinstance(reply, Saved) else None
         failed = isinstance(reply, Failed)
@@ -246,10 +273,10 @@ class QuorumRead:
                 continue
             self._storing[i] -= 1
             if not failed and (outcomes is None or outcomes[position] is Outcome.OK):
-                self._held[i] += 1
-            if self._held[i] >= self._holders:
+                self._held[i].add(replica)  # once, whether by a write-back, a heal or both
+            if len(self._held[i]) >= self._holders:
                 done.append(i)
-            elif self._held[i] + self._storing[i] < self._holders:
+            elif len(self._held[i]) + self._storing[i] < self._holders:
                 hopeless.append(i)
         if done:
             self._settle(done)
@@ -257,16 +284,22 @@ class QuorumRead:
             self._fail(hopeless, "too few replicas took the winner of differing answers")
 
     def _heal(self) -> None:
-        """Overwrite damaged rows with what was merged from enough other replicas."""
+        """Overwrite damaged rows with what was merged from enough other replicas.
+
+        Not before an entry is answered or its winner chosen: a heal that holds less than the winner
+        must not pass for a holder of it.
+        """
         keyspace = self._placement.keyspace
         enough = max(keyspace.rq, keyspace.n - keyspace.wq + 1)
         for i in [i for i in self._healable if self._answers[i] >= enough]:
-            if self._best[i] is None:  # no other replica holds anything: nothing, stamped 0
-                self._best[i] = with_value(self._keys[i], None, 0, 0)
+            if not self._settled[i] and i not in self._storing:
+                continue
+            # Where no other replica holds anything, nothing, stamped 0.
+            record = self._best[i] or with_value(self._keys[i], None, 0, 0)
             for replica in self._healable.pop(i):
                 if i in self._storing:  # may hold the winner in place of another
                     self._storing[i] += 1
-                self._save(replica, [i], heals=True)
+                self._save(replica, [i], [record], heals=True)
 
     def _count_lost(self, entries: list[int]) -> None:
         n = self._placement.keyspace.n

@@ -37,7 +37,6 @@ class QuorumWrite:
         "_deadline_ms",
         "_failed",
         "_lost",
-        "_out",
         "_placement",
         "_previous",
         "_records",
@@ -78,7 +77,6 @@ class QuorumWrite:
         self._lost = [0] * len(records)  # replicas that certainly do not answer OK any more
         self._unsure: set[int] = set()  # entries that a lost replica may have taken all the same
         self._calls: list[int] = []
-        self._out = 0  # replicas asked that have not replied
 
     def start(self) -> None:
         """Ask all replicas of all entries, the own one last: the others are further away."""
@@ -92,6 +90,8 @@ class QuorumWrite:
                 continue
             for replica in replicas:
                 asked.setdefault(replica, []).extend(entries)
+        if not asked:
+            return  # all refused: no timer that would keep them
         ctx.at(self._deadline_ms, self._expire)
         for replica in sorted(asked, key=lambda replica: replica == own):
             self._ask(replica, sorted(asked[replica]))
@@ -102,7 +102,6 @@ class QuorumWrite:
         if len(entries) < len(records):
             records = [records[i] for i in entries]
         save = Save(self._placement.keyspace_id, ctx.layout.epoch, records, self._wants_previous)
-        self._out += 1
         if replica == ctx.node_id:
             self._replica.save(save, partial(self._saved, entries), own=True)
         else:
@@ -111,8 +110,7 @@ class QuorumWrite:
 
     def _saved(self, entries: list[int], reply: object) -> None:
         self._take(entries, reply)
-        self._out -= 1
-        if not self._out and not self._undecided:
+        if not self._undecided:
             self._release()
 
     def _release(self) -> None:

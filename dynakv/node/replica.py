@@ -75,8 +75,11 @@ class Replica:
 
         self._ctx.ask(STORE, message, 0, merged)
 
-    def load(self, load: Load, reply: Reply) -> None:
-        """Reply with the records under the keys, from the cache or from STORE."""
+    def load(self, load: Load, reply: Reply, *, own: bool = False) -> None:
+        """Reply with the records under the keys, from the cache or from STORE.
+
+        What travels is bounded in bytes; to this node's own coordinator (`own`) nothing does.
+        """
         ctx = self._ctx
         placement = self._placement(load.keyspace, load.epoch, reply)
         if placement is None:
@@ -85,7 +88,8 @@ class Replica:
         get = ctx.cache.get
         cached = [get(keyspace, key) for key in keys]
         if MISS not in cached:
-            reply(_bounded(Loaded(None, cast("list[Record | None]", cached))))
+            loaded = Loaded(None, cast("list[Record | None]", cached))
+            reply(loaded if own else _bounded(loaded))
             return
         missing = [i for i, row in enumerate(cached) if row is MISS]
         rows: list[Row] = [None if row is MISS else row for row in cached]
@@ -105,7 +109,8 @@ class Replica:
                     ctx.trees.forget(keyspace, group)
                 ctx.cache.fill(ticket, keyspace, keys[i], row)
             ctx.cache.end_read(ticket)
-            reply(_bounded(self._loaded(keyspace, keys, rows)))
+            loaded = self._loaded(keyspace, keys, rows)
+            reply(loaded if own else _bounded(loaded))
 
         ctx.ask(STORE, message, 0, read)
 
@@ -132,13 +137,22 @@ class Replica:
             assert isinstance(answer, Page)
             records = [row for row in answer.rows if isinstance(row, Record)]
             if len(records) < len(answer.rows):
-                ctx.counters.damaged_rows += len(answer.rows) - len(records)
+                self._note_damage(placement, answer)
                 reply(Failed(Reason.DAMAGED))
             else:
                 records = list(map(_without_value, records)) if scan.keys_only else records
                 reply(Scanned(records, answer.next))
 
         ctx.ask(STORE, message, 0, read)
+
+    def _note_damage(self, placement: Placement, page: Page) -> None:
+        ctx, keyspace = self._ctx, placement.keyspace_id
+        keys = [key for key, row in zip(page.keys, page.rows, strict=True) if row is DAMAGED]
+        ctx.counters.damaged_rows += len(keys)
+        for key, group in zip(keys, placement.groups_of(keys), strict=True):
+            ctx.damaged_rows.seen(keyspace, key, ctx.now.mono_ms)
+            ctx.cache.forget(keyspace, key)
+            ctx.trees.forget(keyspace, group)
 
     def _placement(self, keyspace: int, epoch: int, reply: Reply) -> Placement | None:
         placement = self._ctx.by_id.get(keyspace)
@@ -151,8 +165,9 @@ class Replica:
         return None
 
     def _may_heal(self, keyspace: int, records: list[Record]) -> bool:
-        seen, now_ms = self._ctx.damaged_rows.seen, self._ctx.now.mono_ms
-        return all(seen(keyspace, record.key, now_ms) for record in records)
+        # Only asked, not noted: the rows may be whole, and would count as long damaged later.
+        healable, now_ms = self._ctx.damaged_rows.healable, self._ctx.now.mono_ms
+        return all(healable(keyspace, record.key, now_ms) for record in records)
 
     def _check(
         self, placement: Placement, records: list[Record], groups: list[int], *, own: bool

@@ -113,12 +113,13 @@ class QuorumScan:
             self._ask(replica, others)
 
     def _finish(self) -> None:
+        replies = self._replies
         self._end()
         ctx = self._ctx
-        ends = [reply.next for _, reply in self._replies if reply.next is not None]
+        ends = [reply.next for _, reply in replies if reply.next is not None]
         end = min(ends, default=None)
         held: _Held = {}
-        for replica, reply in self._replies:
+        for replica, reply in replies:
             for record in reply.records:
                 if end is None or record.key <= end:
                     held.setdefault(record.key, []).append((replica, record))
@@ -150,10 +151,12 @@ class QuorumScan:
             if replica == ctx.node_id:
                 self._replica.save(save, lambda _: None, own=False)
             else:
-                ctx.ask(replica, save, self._deadline_ms, lambda _: None)
+                self._calls.append(ctx.ask(replica, save, self._deadline_ms, lambda _: None))
 
     def _expire(self) -> None:
-        if not self._over:
+        if self._over:
+            self._end()  # of the repairs
+        else:
             self._refuse(Kind.TIMEOUT, "too few replicas answered in time")
 
     def _refuse(self, kind: Kind, why: str) -> None:
@@ -168,6 +171,7 @@ class QuorumScan:
 
     def _end(self) -> None:
         self._over = True
+        self._replies = []  # the deadline's timer keeps this object until it fires
         for call in self._calls:
             self._ctx.forget(call)
 

@@ -26,9 +26,10 @@ DISK_MS: Final = 500  # how long an operator's question waits for the disk
 class NodeStatus:
     """Answers for one node."""
 
-    def __init__(self, inbox: Inbox, wall_ms: Callable[[], int]) -> None:
-        """Serve `inbox`; `wall_ms` is the wall clock."""
+    def __init__(self, inbox: Inbox, wall_ms: Callable[[], int], disk_ms: int = DISK_MS) -> None:
+        """Serve `inbox`; `wall_ms` is the wall clock, `disk_ms` how long to wait for the disk."""
         self._inbox = inbox
+        self._disk_ms = disk_ms
         self._wall_ms = wall_ms
 
     async def get(
@@ -39,7 +40,7 @@ class NodeStatus:
         response = _status_of(self._inbox.figures(), self._inbox.header(), self._wall_ms())
         # A node whose disk hangs or failed still tells the rest.
         with contextlib.suppress(TimeoutError, StorageError):
-            async with asyncio.timeout(DISK_MS / 1000):
+            async with asyncio.timeout(self._disk_ms / 1000):
                 response.store.CopyFrom(_store_status_of(await self._inbox.store_figures()))
         return response
 

@@ -55,6 +55,7 @@ FLAGS = {
     "cluster.members": "--cluster",
     "listen.client": "--listen-client",
     "listen.peer": "--listen-peer",
+    "listen.redis": "--listen-redis",
     "peers.via": "--peer-via",
     "insecure": "--insecure",
 }
@@ -106,6 +107,14 @@ class ListenSection(_Section):
 
     client: AddressText = DEFAULT_CLIENT_ADDRESS
     peer: AddressText | None = None  # None: this node's address in the member list
+    redis: AddressText | None = None  # None: no Redis door
+
+
+class RedisSection(_Section):
+    """What the Redis door shows."""
+
+    # The keyspaces of SELECT 0, 1, ...; empty: the default one, then the others by name.
+    databases: Annotated[tuple[KeyspaceName, ...], NoDecode, BeforeValidator(checks.json_list)] = ()
 
 
 class PeersSection(_Section):
@@ -164,6 +173,7 @@ class Config(BaseSettings):
     node: NodeSection = NodeSection()
     cluster: ClusterSection = ClusterSection()
     listen: ListenSection = ListenSection()
+    redis: RedisSection = RedisSection()
     peers: PeersSection = PeersSection()
     insecure: bool = False  # allow binds beyond loopback: nothing is authenticated yet
     limits: LimitsSection = LimitsSection()

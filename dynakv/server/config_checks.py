@@ -8,11 +8,12 @@ into a complaint.
 import json
 import re
 from collections.abc import Iterator
+from itertools import combinations
 from typing import TYPE_CHECKING, Any
 
 from dynakv import limits
 from dynakv.core import address as addresses
-from dynakv.core.layout import Mode
+from dynakv.core.layout import DEFAULT_KEYSPACE, Mode
 
 if TYPE_CHECKING:
     from dynakv.server.config import Config, MemberEntry
@@ -172,12 +173,33 @@ def contradictions(config: "Config") -> Iterator[Wrong]:
     if not any(m.weight for m in completed.cluster.members):
         yield "cluster.members", None, "must have a member whose weight is not 0"
     yield from _wrong_ways(completed)
+    yield from _wrong_databases(config)
+    yield from _wrong_listens(config, completed)
+
+
+def _wrong_listens(config: "Config", completed: "Config") -> Iterator[Wrong]:
+    """Yield the addresses that clash, or that strangers could reach."""
     listens = {"listen.client": completed.listen.client, "listen.peer": completed.peer_address}
+    if completed.listen.redis is not None:
+        listens["listen.redis"] = completed.listen.redis
     for name, text in listens.items():
         if not (config.insecure or addresses.is_loopback(addresses.parsed(text)[0])):
             yield name, text, _BEYOND_LOOPBACK
-    if len(set(listens.values())) == 1:
-        yield "listen.peer", completed.peer_address, "must differ from listen.client"
+    for (earlier, taken), (name, text) in combinations(listens.items(), 2):
+        if text == taken:
+            yield name, text, f"must differ from {earlier}"
+
+
+def _wrong_databases(config: "Config") -> Iterator[Wrong]:
+    """Yield the Redis databases that are no keyspaces."""
+    known = {DEFAULT_KEYSPACE, *(k.name for k in config.keyspaces)}
+    databases = config.redis.databases
+    for i, name in enumerate(databases):
+        if name not in known:
+            sentence = f"is no keyspace; there are: {', '.join(sorted(known))}"
+            yield f"redis.databases[{i}]", name, sentence
+        elif name in databases[:i]:
+            yield f"redis.databases[{i}]", name, "is listed twice"
 
 
 def _wrong_list(entries: "tuple[MemberEntry, ...]") -> Iterator[Wrong]:

@@ -50,6 +50,11 @@ class Plan(Struct, frozen=True):
     base_port: int
     nodes: list[DemoNode]
 
+    @property
+    def name(self) -> str:
+        """What tells demos that run at the same time apart: the base port, of free ports too."""
+        return str(self.nodes[0].client_port - 1)
+
     def endpoints(self) -> str:
         """Return what DYNAKV_ENDPOINTS is to be."""
         return ",".join(node.client for node in self.nodes)
@@ -71,7 +76,7 @@ def plan(nodes: int | None, base_port: int | None, persist: Path | None) -> Plan
         raise UsageError(
             f"--base-port = {base_port}: must be between 1024 and {BASE_PORT_MAX}, or 0"
         )
-    known = _remembered(persist) if persist is not None else None
+    known = remembered(persist) if persist is not None else None
     if known is not None:
         assert persist is not None
         _refuse_change(known, nodes, base_port, persist)
@@ -118,7 +123,8 @@ def _taken(node: DemoNode, port: int, purpose: str, error: OSError) -> str:
     )
 
 
-def _remembered(persist: Path) -> Plan | None:
+def remembered(persist: Path) -> Plan | None:
+    """Return the plan that a directory keeps, None for a new or empty one. Raises UsageError."""
     file = persist / PLAN
     try:
         return msgspec.json.decode(file.read_bytes(), type=Plan)

@@ -15,10 +15,13 @@ from typing import Annotated, NoReturn
 import typer
 
 from dynakv.client import terminal
+from dynakv.errors import UsageError
 
 app = terminal.application("dynakv", "DynaKV: a leaderless, replicated key-value store.")
 config_app = typer.Typer(help="Check or show a configuration.", no_args_is_help=True)
 app.add_typer(config_app, name="config")
+demo_app = typer.Typer()
+app.add_typer(demo_app, name="demo")
 
 
 class Format(Enum):
@@ -26,6 +29,13 @@ class Format(Enum):
 
     TOML = "toml"
     JSON = "json"
+
+
+class Keys(Enum):
+    """Which keys a demo's load asks for."""
+
+    UNIFORM = "uniform"
+    ZIPF = "zipf"
 
 
 File = Annotated[
@@ -56,6 +66,20 @@ ListenPeer = Annotated[
         help="gRPC for peers. Default: this node's address in the member list.",
     ),
 ]
+ListenRedis = Annotated[
+    str | None,
+    typer.Option(
+        "--listen-redis", metavar="HOST:PORT", help="Redis protocol for clients. Default: none."
+    ),
+]
+PeerVia = Annotated[
+    str | None,
+    typer.Option(
+        "--peer-via",
+        metavar="ID=HOST:PORT,...",
+        help="Dial these peers at another address than the member list's, such as a tunnel's.",
+    ),
+]
 Zone = Annotated[str | None, typer.Option("--zone", metavar="NAME", help="Where this node stands.")]
 Region = Annotated[str | None, typer.Option("--region", metavar="NAME")]
 Weight = Annotated[
@@ -64,6 +88,26 @@ Weight = Annotated[
 Insecure = Annotated[
     bool,
     typer.Option("--insecure", help="Allow listening beyond loopback without authentication."),
+]
+
+WithLoad = Annotated[
+    Keys | None,
+    typer.Option("--with-load", help="Read and write all the time, and show how that goes."),
+]
+LoadRate = Annotated[
+    int | None,
+    typer.Option("--load-rate", metavar="N", help="Operations per second. [default: 500]"),
+]
+Prompt = Annotated[
+    bool | None,
+    typer.Option("--prompt/--no-prompt", help="Take commands from stdin. [default: on a terminal]"),
+]
+Links = Annotated[
+    bool | None,
+    typer.Option(
+        "--links/--no-links",
+        help="Let the links between nodes be cut and slowed. [default: with a prompt]",
+    ),
 ]
 
 
@@ -76,6 +120,8 @@ def start(
     cluster: Cluster = None,
     listen_client: ListenClient = None,
     listen_peer: ListenPeer = None,
+    listen_redis: ListenRedis = None,
+    peer_via: PeerVia = None,
     zone: Zone = None,
     region: Region = None,
     weight: Weight = None,
@@ -94,8 +140,9 @@ def start(
     raise typer.Exit(run_node(loaded.config, until_stdin_closes=until_stdin_closes))
 
 
-@app.command()
+@demo_app.callback(invoke_without_command=True)
 def demo(
+    ctx: typer.Context,
     nodes: Annotated[
         int | None, typer.Option("--nodes", "-n", metavar="N", help="How many. [default: 3]")
     ] = None,
@@ -112,14 +159,51 @@ def demo(
             "[default: 50050]",
         ),
     ] = None,
+    with_load: WithLoad = None,
+    load_rate: LoadRate = None,
+    prompt: Prompt = None,
+    links: Links = None,
     once: Annotated[
         bool, typer.Option("--once", help="Write, read, show the ring, stop, exit.")
     ] = False,
 ) -> None:
-    """Run a whole cluster on this machine, one process a node, until Ctrl-C."""
-    from dynakv.server.demo import run_demo
+    """Run a whole cluster on this machine, one process a node, until Ctrl-C.
 
-    raise typer.Exit(run_demo(nodes, persist, base_port, once=once))
+    On a terminal a prompt can kill, restart, pause, partition and slow the nodes: type help.
+    """
+    if ctx.invoked_subcommand is not None:
+        # A flag that was not given is None; of --once, which is on or off, only on can be told.
+        given = [p for p in ctx.params if ctx.params[p] is not (False if p == "once" else None)]
+        if given:
+            flag = "--" + given[0].replace("_", "-")
+            raise UsageError(
+                f"{flag} belongs to the demo itself, not to '{ctx.invoked_subcommand}'"
+            )
+        return
+    from dynakv.server.demo import Options, run_demo
+    from dynakv.server.demo_load import Distribution
+
+    load = None if with_load is None else Distribution(with_load.value)
+    options = Options(nodes, persist, base_port, once, prompt, links, load, load_rate)
+    raise typer.Exit(run_demo(options))
+
+
+@demo_app.command("attach")
+def demo_attach(
+    directory: Annotated[
+        Path | None, typer.Argument(metavar="[DIR]", help="The demo's --persist directory.")
+    ] = None,
+    base_port: Annotated[
+        int | None,
+        typer.Option("--base-port", metavar="P", help="The demo's. [default: the only one]"),
+    ] = None,
+) -> None:
+    """Open the prompt of a running demo in this terminal."""
+    from dynakv.server.demo_attach import attach
+
+    if directory is not None and base_port is not None:
+        raise UsageError("DIR and --base-port exclude each other")
+    raise typer.Exit(attach(base_port, directory))
 
 
 @config_app.command("check")
@@ -131,6 +215,8 @@ def config_check(
     cluster: Cluster = None,
     listen_client: ListenClient = None,
     listen_peer: ListenPeer = None,
+    listen_redis: ListenRedis = None,
+    peer_via: PeerVia = None,
     zone: Zone = None,
     region: Region = None,
     weight: Weight = None,
@@ -152,6 +238,8 @@ def config_show(
     cluster: Cluster = None,
     listen_client: ListenClient = None,
     listen_peer: ListenPeer = None,
+    listen_redis: ListenRedis = None,
+    peer_via: PeerVia = None,
     zone: Zone = None,
     region: Region = None,
     weight: Weight = None,

@@ -14,7 +14,7 @@ import sys
 from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
 from random import Random
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import structlog
 
@@ -25,6 +25,7 @@ from dynakv.core.address import joined, parsed
 from dynakv.errors import RefusedError, StorageError, UsageError
 from dynakv.node.node import Config as NodeConfig
 from dynakv.node.node import Node
+from dynakv.resp import door as resp
 from dynakv.rpc import servers
 from dynakv.rpc.peers import Peers
 from dynakv.server import notify
@@ -35,6 +36,8 @@ from dynakv.storage.store import Store
 DRAIN_MS: Final = 5_000  # for calls under way; an attempt takes 2 s
 REFUSING_MS: Final = 200  # so long clients are refused in words before the door is closed
 STDIN_BYTES: Final = 4_096
+
+Door = TypeVar("Door", servers.Server, resp.Server)
 
 log = structlog.get_logger()
 
@@ -79,6 +82,9 @@ async def _serve_with(store: Store, config: Config, stop: asyncio.Event) -> None
         client_door = await _opened(servers.serve_clients(driver, config.listen.client))
         # Last in, first out: clients are drained while the node still reaches its peers.
         ending.push_async_callback(client_door.stop, DRAIN_MS / 1000)
+        if config.listen.redis is not None:
+            redis_door = await _opened(_redis_door(driver, config, config.listen.redis))
+            ending.push_async_callback(redis_door.stop, DRAIN_MS / 1000)
         _say_ready(config, store, driver, client_door.port)
         notify.ready()
         await _stopped_or_halted(stop, driver)
@@ -107,7 +113,16 @@ def _exit_if_halted(driver: Driver) -> None:
         os._exit(EXIT_SOFTWARE)
 
 
-async def _opened(opening: Awaitable[servers.Server]) -> servers.Server:
+def _redis_door(driver: Driver, config: Config, address: str) -> Awaitable[resp.Server]:
+    return resp.serve(
+        driver,
+        address,
+        databases=config.redis.databases,
+        value_bytes_max=config.limits.value_bytes_max,
+    )
+
+
+async def _opened(opening: Awaitable[Door]) -> Door:
     """Return the door, or say that its address is taken: not the request is wrong, the moment."""
     try:
         return await opening
@@ -147,6 +162,7 @@ def _say_ready(config: Config, store: Store, driver: Driver, port: int) -> None:
         node_id=config.node_id,
         client=joined(parsed(config.listen.client)[0], port),
         peer=config.peer_address,
+        redis=config.listen.redis,
         data_dir=str(config.node.data_dir),
         incarnation=f"{store.remembered.incarnation:016x}",
         starts=store.remembered.starts,

@@ -8,7 +8,7 @@ write.
 
 Rules: L1 acknowledged writes are not lost and refused ones never surface; L5 nothing is returned
 past its expiry, nothing is hidden before it; L7 quorum reads never go backwards; L8 a node's stamps
-rise; L9 stamps beyond the clock bound are refused; "stamps": one stamp stands for one content.
+rise, and none is older than what it stands for; L9 stamps beyond the clock bound are refused; "stamps": one stamp stands for one content.
 """
 
 from collections.abc import Iterable, Sequence
@@ -86,6 +86,8 @@ class Checker:
         self._end(write, now_us, possible=True)
         self._judge_bound(write, stamp[0], now_us)
         write.acknowledged = True
+        if write.stamp is None and stamp[0] < self._earliest(write):
+            raise Violation("L8", f"stamped {stamp_text(stamp)}, before it was asked for: {write}")
         self._bind(write, stamp)
         # A put whose deadline is not above its own stamp is done as a delete.
         spent = 0 < write.expiry_ms <= wall_ms_of(stamp[0])
@@ -126,8 +128,7 @@ class Checker:
         elif read.raises:
             # Its stamp is not told; it was taken after the beginning, by a clock that can lag.
             state = self._state(write.key)
-            earliest = reading(true_wall_ms(write.started_us) - self._error_ms)
-            state.expiry_floor = max(state.expiry_floor, (earliest, 0))
+            state.expiry_floor = max(state.expiry_floor, (self._earliest(write), 0))
 
     # --- reads -------------------------------------------------------------------------------
 
@@ -244,6 +245,10 @@ class Checker:
 
     def _latest_accepted(self, now_us: int) -> int:
         return reading(true_wall_ms(now_us) + self._error_ms + _AHEAD_MS + 1)
+
+    def _earliest(self, write: Write) -> int:
+        """Return the least reading that a node may give to a write that names no stamp."""
+        return reading(true_wall_ms(write.started_us) - self._error_ms)
 
     def _judge_value(self, record: Record, value: bytes, now_us: int) -> None:
         write = self._by_value.get(value)

@@ -36,7 +36,7 @@ from dynakv.sim.trace import Trace
 from dynakv.sim.workload import Workload
 
 SETTLE_S = 8  # what was under way when the faults ended is over by then
-HEALED_S_MAX = 30  # after this every node serves and every key can be read at `all`
+HEALED_S_MAX = 30  # after this every node serves, every row is healed, every key was read
 _READ_KEYS = 50
 OK_PER_S_MIN = 10  # of entries: below this a run says nothing
 OK_SHARE_MIN = 0.2
@@ -224,6 +224,7 @@ class Cluster:
         faults["held back by the budget"] = self.faults.held_back
         self.workload.count("reads judged", self.checker.checked_reads)
         self.workload.count("expires judged", self.checker.decided_expires)
+        self.workload.count("turns with many clients", sum(p.gathered for p in self.processes))
         return Result(
             knobs=self.knobs,
             trace_hash=self.trace.hexdigest(),

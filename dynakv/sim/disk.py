@@ -91,6 +91,11 @@ class Disk:
         self.commit_sequence += 1
         return transaction.replies
 
+    def open_rows(self) -> list[RowKey]:
+        """Return the rows that the open transaction writes."""
+        assert self._open is not None
+        return list(self._open.writes)
+
     def crash(self, *, survives: bool) -> None:
         """Lose what is not durable; `survives`: the open transaction had reached the platter."""
         if self._open is not None and survives:

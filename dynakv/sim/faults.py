@@ -1,9 +1,9 @@
 """The faults of one run: drawn, applied, ended, counted, and kept within the fault budget.
 
 The budget says what the product must survive without breaking a promise, and is enforced here,
-never by weakening a checker: rows of one key are damaged on fewer than Wq replicas, never the last
-good copy, and on so few that enough others remain to heal them; leaping clocks are a minority. What
-the budget held back is counted.
+never by weakening a checker: rows of one key are damaged on fewer than Wq replicas at a time, and
+on so few that enough others remain to heal them; leaping clocks are a minority. What the budget
+held back is counted.
 """
 
 from collections.abc import Callable, Sequence
@@ -11,9 +11,10 @@ from random import Random
 
 from dynakv.core.layout import Keyspace
 from dynakv.core.table import RowKey
-from dynakv.sim.knobs import Knobs
+from dynakv.sim.knobs import SLOWNESSES, Knobs
 from dynakv.sim.network import Network
 from dynakv.sim.process import Process
+from dynakv.sim.store import Store
 from dynakv.sim.timeline import MS, SECOND, Timeline
 from dynakv.sim.trace import Trace
 
@@ -62,6 +63,7 @@ class Faults:
             "crash": self._crash,
             "crash_in_turn": self._crash_in_turn,
             "crash_all": self._crash_all,
+            "restart_all": self._restart_all,
             "restart_behind": self._restart_behind,
             "pause": self._pause,
             "clock_leap": self._clock_leap,
@@ -69,7 +71,9 @@ class Faults:
             "write_error": self._write_error,
             "sync_error": self._sync_error,
             "slow_disk": self._slow_disk,
+            "full_disk": self._full_disk,
             "bit_flip": self._bit_flip,
+            "fresh_flip": self._fresh_flip,
         }
 
     def run(self) -> None:
@@ -85,8 +89,10 @@ class Faults:
         self._trace.add("heal")
         self._network.heal()
         for process in self._processes:
-            process.slow_disk = 1
-            process.writes_to_fail = process.syncs_to_fail = 0
+            self._fast_disk(process.store)
+            process.store.full = False
+            process.store.writes_to_fail = process.store.syncs_to_fail = 0
+            process.store.on_commit = None
             process.crash_after = None
             process.clock.set_right()
             process.resume()
@@ -212,6 +218,13 @@ class Faults:
             process.crash("fault")
         return True
 
+    def _restart_all(self) -> bool:
+        """Every process is killed at one moment and back within 50 ms, as after a power cut."""
+        for process in self._processes:
+            process.crash("fault")
+            self._timeline.after(self._random.randrange(50 * MS), self._restart, process)
+        return True
+
     def _restart_behind(self) -> bool:
         """A process is back at once, and its wall clock stands behind where it stood."""
         process = self._some()
@@ -261,28 +274,69 @@ class Faults:
     # --- disks -------------------------------------------------------------------------------
 
     def _write_error(self) -> bool:
-        self._some().writes_to_fail = 1
+        self._some().store.writes_to_fail = 1
         return True
 
     def _sync_error(self) -> bool:
-        self._some().syncs_to_fail = 1
+        self._some().store.syncs_to_fail = 1
         return True
 
     def _slow_disk(self) -> bool:
-        process = self._some()
-        process.slow_disk = self._random.choice((5, 20, 40))
-        self._timeline.after(self._span_us(2_000, 5 * SECOND), self._fast_disk, process)
+        store = self._some().store
+        store.slowness = self._random.choice(SLOWNESSES)
+        if self._random.random() < 0.5:  # else reads come from memory, as fast as ever
+            store.read_slowness = store.slowness
+        self._timeline.after(self._span_us(2_000, 5 * SECOND), self._fast_disk, store)
         return True
 
-    def _fast_disk(self, process: Process) -> None:
-        process.slow_disk = 1
+    def _fast_disk(self, store: Store) -> None:
+        store.slowness = store.read_slowness = 1
+
+    def _full_disk(self) -> bool:
+        """Less of a disk is free than its reserve, for a while."""
+        store = self._some().store
+        store.full = True
+        self._timeline.after(self._span_us(2_000, _CUT_US_MAX), self._free_disk, store)
+        return True
+
+    def _free_disk(self, store: Store) -> None:
+        store.full = False
 
     def _bit_flip(self) -> bool:
         """Flip bits in up to three rows of a disk, as far as the budget allows."""
         process = self._some()
         rows = list(process.disk.rows)
+        return self._flip(process, self._random.sample(rows, min(3, len(rows))))
+
+    def _fresh_flip(self) -> bool:
+        """For a while a disk damages some of what it has just written.
+
+        Mostly the other disks are slow to write meanwhile, so that the damage falls into the flight
+        of writes that it acknowledged.
+        """
+        process = self._some()
+
+        def flip(wheres: list[RowKey]) -> None:
+            self._flip(process, [where for where in wheres if self._random.random() < 0.3])
+
+        process.store.on_commit = flip
+        slow = [p.store for p in self._processes if p is not process]
+        if self._random.random() < 0.3:
+            slow = []
+        for store in slow:
+            store.slowness = self._random.choice(SLOWNESSES)
+        span_us = self._span_us(1_500, 5 * SECOND)
+        self._timeline.after(span_us, self._end_fresh_flip, process.store, slow)
+        return True
+
+    def _end_fresh_flip(self, store: Store, slow: Sequence[Store]) -> None:
+        store.on_commit = None
+        for other in slow:
+            self._fast_disk(other)
+
+    def _flip(self, process: Process, wheres: Sequence[RowKey]) -> bool:
         flipped = 0
-        for where in self._random.sample(rows, min(3, len(rows))):
+        for where in wheres:
             keyspace, group, _ = where
             assert keyspace == self._keyspace.keyspace_id
             if process.disk.damaged(where) or not self._spares(process, group, where):
@@ -294,12 +348,13 @@ class Faults:
         return flipped > 0
 
     def _spares(self, process: Process, group: int, where: RowKey) -> bool:
-        """Say whether the budget allows to damage this row of the process."""
+        """Say whether the budget allows to damage this row of the process.
+
+        Whether another replica holds the row does not matter: what was acknowledged lies on Wq.
+        """
         replicas = self._keyspace.placement[group]
         others = [p.disk for p in self._processes if p is not process and p.name in replicas]
-        damaged = sum(disk.damaged(where) for disk in others)
-        good = sum(where in disk.rows for disk in others) - damaged
-        return good > 0 and damaged < self._damage_max
+        return sum(disk.damaged(where) for disk in others) < self._damage_max
 
 
 def _between(ours: Sequence[str], theirs: Sequence[str]) -> list[tuple[str, str]]:

@@ -19,6 +19,7 @@ FAULTS = (
     "crash",
     "crash_in_turn",
     "crash_all",
+    "restart_all",
     "restart_behind",
     "pause",
     "clock_leap",
@@ -26,8 +27,12 @@ FAULTS = (
     "write_error",
     "sync_error",
     "slow_disk",
+    "full_disk",
     "bit_flip",
+    "fresh_flip",
 )
+COMMIT_MS_MAX = 20  # of a disk that is not slow; the time of a read has the same bound
+SLOWNESSES = (5, 20, 100)  # of a slow disk, as factors
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +50,7 @@ class Knobs:
     hedge_ms: int
     heartbeat_ms: int
     suspect_ms: int
+    turn_ms: int  # a turn waits up to this long for more; 0: each message is a turn of its own
     codec: bool  # messages pass the real wire form
     # --- network
     delay_ms: int  # mean of a frame's way, one way
@@ -71,6 +77,7 @@ class Knobs:
     answer_loss_share: float  # of replies that never reach the client
     story_share: float  # of calls that begin a story (`stories.py`)
     follow_share: float  # of finished operations that are read again at once
+    hurry_share: float  # of calls that name a deadline of their own, shorter than the node's
     weak_share: float  # of operations below the quorum level
     put_weight: int
     get_weight: int
@@ -81,6 +88,11 @@ class Knobs:
     def clock_error_ms(self) -> int:
         """How far a clock that its node may trust can stand from true time."""
         return self.offset_ms + self.seconds * 1000 * self.drift_ppm // 1_000_000 + 20
+
+    @property
+    def heal_after_ms(self) -> int:
+        """How long a row stays damaged: twice the longest deadline, and 500 ms for its bucket."""
+        return 2 * self.attempt_ms + 500
 
     def lines(self) -> list[str]:
         """Return the knobs for a person, one a line."""
@@ -103,6 +115,7 @@ def draw(seed: int, seconds: int, nodes: int | None = None) -> Knobs:
         hedge_ms=random.choice((5, 20, 50, 200)),
         heartbeat_ms=random.choice((300, 1_000)),
         suspect_ms=random.choice((1_500, 5_000)),
+        turn_ms=random.choice((0, 0, 4, 15)),
         codec=random.random() < 0.25,
         delay_ms=random.choice((2, 5, 10, 25)),
         tail_share=random.choice((0.0, 0.001, 0.01)),
@@ -124,6 +137,7 @@ def draw(seed: int, seconds: int, nodes: int | None = None) -> Knobs:
         answer_loss_share=random.choice((0.0, 0.01, 0.05)),
         story_share=random.choice((0.1, 0.2, 0.3)),
         follow_share=random.choice((0.1, 0.4)),
+        hurry_share=random.choice((0.0, 0.1)),
         weak_share=random.choice((0.0, 0.1, 0.3)),
         put_weight=random.choice((2, 5)),
         get_weight=random.choice((2, 5)),

@@ -1,28 +1,21 @@
 """One simulated process: the shell around a node, with a disk that takes time and may fail.
 
-It does what the real shell does (`server/driver.py`): one write transaction in flight, and what
-waits forms the next one; a peer's ask ends in exactly one reply, at the latest at its deadline;
-what leaves in one turn to one peer is one frame. And it dies, stops and comes back.
+It does what the real shell does (`server/driver.py`): a turn lets due timers run first, then takes
+what came in, STORE replies before frames before clients, and ends with the effects of all of it; a
+peer's ask ends in exactly one reply, at the latest at its deadline; what leaves in one turn to one
+peer is one frame. In part of the runs a turn waits for a few milliseconds, so that much comes
+together; in the others each message is a turn of its own. And the process dies, stops and comes
+back.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from enum import IntEnum
+from operator import itemgetter
 from random import Random
 
-from dynakv import limits
 from dynakv.core.layout import NodeId
 from dynakv.core.record import Record
-from dynakv.core.table import (
-    MergeRecords,
-    Operation,
-    Page,
-    Read,
-    ReadRecords,
-    Reply,
-    Rows,
-    ScanRecords,
-    bytes_in,
-    rows_in,
-)
+from dynakv.core.table import MergeRecords, Page, Reply, Rows
 from dynakv.node.messages import (
     STORE,
     Answer,
@@ -43,10 +36,20 @@ from dynakv.sim.clock import MachineClock
 from dynakv.sim.disk import Disk
 from dynakv.sim.knobs import Knobs
 from dynakv.sim.network import Envelope, Network, through_codec
+from dynakv.sim.store import Store
 from dynakv.sim.timeline import MS, Timeline
 from dynakv.sim.trace import Trace
 
 Watch = Callable[[str, list[Record]], None]  # (node, records that it sends out to be saved)
+_Act = tuple["Rank", Callable[..., None], tuple[object, ...]]
+
+
+class Rank(IntEnum):
+    """In which order a turn takes what came in."""
+
+    STORE = 0
+    FRAME = 1
+    CLIENT = 2
 
 
 class Process:
@@ -66,18 +69,17 @@ class Process:
         """Begin switched off. `watch` sees every batch of records that leaves to be saved."""
         self.name = name
         self.disk = disk
+        self.store = Store(timeline, random, knobs, disk, self._stored, self.crash)
         self.clock = clock
         self.network: Network | None = None
         self.node: Node | None = None
         self.life = 0
         self.paused = False
         self.pauses = 0
-        self.slow_disk = 1
-        self.writes_to_fail = 0
-        self.syncs_to_fail = 0
         self.crash_after: int | None = None  # effects of a coming turn that still happen
         self.on_death: Callable[[Process], None] = lambda _: None
         self.notes: dict[str, int] = {}
+        self.gathered = 0  # turns in which several clients' messages came together
         self._timeline = timeline
         self._random = random
         self._trace = trace
@@ -86,9 +88,9 @@ class Process:
         self._begin_life()
 
     def _begin_life(self) -> None:
-        self._deferred: list[tuple[Callable[..., None], tuple[object, ...]]] = []
-        self._waiting: list[tuple[int, Operation]] = []
-        self._committing = False
+        self.store.begin_life()
+        self._inbox: list[_Act] = []
+        self._turn_planned = False
         self._asks: dict[int, None] = {}  # of this node to peers, unanswered
         self._deadlines: dict[int, list[int]] = {}
         self._callers: dict[int, Caller | tuple[str, int]] = {}
@@ -111,6 +113,7 @@ class Process:
             hedge_ms=knobs.hedge_ms,
             heartbeat_ms=knobs.heartbeat_ms,
             suspect_ms=knobs.suspect_ms,
+            heal_after_ms=knobs.heal_after_ms,
         )
         random = Random(self._random.getrandbits(64))  # noqa: S311 - a seed decides
         self.node = Node(self.disk.start(), config, random, self.clock.now())
@@ -125,9 +128,10 @@ class Process:
         self.paused = False
         self.crash_after = None
         self.disk.crash(survives=self._random.random() < 0.5)
-        callers = self._callers
+        callers = list(self._callers.values())
+        callers += [act[2][1] for act in self._inbox if act[0] is Rank.CLIENT]  # type: ignore[misc]
         self._begin_life()
-        for caller in callers.values():
+        for caller in callers:
             if not isinstance(caller, tuple):
                 caller.broken()
         self.on_death(self)
@@ -141,16 +145,10 @@ class Process:
 
     def resume(self) -> None:
         """Go on, with everything that arrived meanwhile."""
-        if not self.paused:
-            return
-        self._trace.add(f"{self.name} resume")
-        self.paused = False
-        deferred, self._deferred = self._deferred, []
-        life = self.life
-        for act, arguments in deferred:
-            if self.life != life or self.node is None:
-                return
-            act(*arguments)
+        if self.paused:
+            self._trace.add(f"{self.name} resume")
+            self.paused = False
+            self._turns(self.life)
 
     # --- what comes in -----------------------------------------------------------------------
 
@@ -159,31 +157,66 @@ class Process:
         if self.node is None:
             caller.broken()
         else:
-            self._do(self._client, message, caller)
+            self._soon(Rank.CLIENT, self._client, message, caller)
 
     def receive(self, envelope: Envelope) -> bool:
         """Take a frame; False where nobody listens."""
         if self.node is None:
             return False
-        self._do(self._receive, envelope)
+        self._soon(Rank.FRAME, self._receive, envelope)
         return True
 
     def fail(self, calls: list[int], reason: Reason) -> None:
         """Learn from the transport that asks failed."""
         if self.node is not None:
-            self._do(self._failed, calls, reason)
+            self._soon(Rank.FRAME, self._failed, calls, reason)
 
-    def _do(self, act: Callable[..., None], *arguments: object) -> None:
-        if self.paused:
-            self._deferred.append((act, arguments))
-        else:
+    def _soon(self, rank: Rank, act: Callable[..., None], *arguments: object) -> None:
+        """Leave something for the coming turn."""
+        self._inbox.append((rank, act, arguments))
+        self._plan_turn()
+
+    def _plan_turn(self) -> None:
+        if self.paused or self._turn_planned:
+            return
+        if not self._knobs.turn_ms:
+            self._turns(self.life)
+            return
+        self._turn_planned = True
+        delay_us = int(self._random.random() * self._knobs.turn_ms * MS)
+        self._timeline.after(delay_us, self._turns, self.life)
+
+    def _turns(self, life: int) -> None:
+        """Take what came in: all in one turn, or each in a turn of its own."""
+        if life != self.life or self.node is None or self.paused:
+            return
+        self._turn_planned = False
+        inbox, self._inbox = self._inbox, []
+        if self._knobs.turn_ms or not inbox:
+            self._turn(inbox)
+            return
+        for act in inbox:
+            if life == self.life and self.node is not None:
+                self._turn([act])
+            elif act[0] is Rank.CLIENT:  # it had arrived when the process died
+                act[2][1].broken()  # type: ignore[attr-defined]
+
+    def _turn(self, acts: list[_Act]) -> None:
+        node, now = self._node, self.clock.now()
+        wake_ms = node.wake_at()
+        if wake_ms is not None and wake_ms <= now.mono_ms:
+            node.disk_full(full=self.store.full)
+            node.tick(now)
+        acts.sort(key=itemgetter(0))
+        for _, act, arguments in acts:
             act(*arguments)
+        self.gathered += sum(act[0] is Rank.CLIENT for act in acts) > 1
+        self._flush()
 
     def _client(self, message: ClientMessage, caller: Caller) -> None:
         self._calls += 1
         self._callers[self._calls] = caller
         self._node.asked(self._calls, message, self.clock.now(), None)
-        self._flush()
 
     def _receive(self, envelope: Envelope) -> None:
         node, now = self._node, self.clock.now()
@@ -192,15 +225,14 @@ class Process:
         if not node.heard(envelope.header, now):
             self._trace.add(f"{self.name} foreign {envelope.sender}")
             return
-        for call, message in envelope.asks:
-            self._calls += 1
-            self._callers[self._calls] = (envelope.sender, call)
-            node.asked(self._calls, message, now, envelope.sender)
         for call, reply in envelope.replies:
             if call in self._asks:
                 del self._asks[call]
                 node.answered(call, reply, now)
-        self._flush()
+        for call, message in envelope.asks:
+            self._calls += 1
+            self._callers[self._calls] = (envelope.sender, call)
+            node.asked(self._calls, message, now, envelope.sender)
 
     def _failed(self, calls: list[int], reason: Reason) -> None:
         now = self.clock.now()
@@ -208,20 +240,33 @@ class Process:
             if call in self._asks:
                 del self._asks[call]
                 self._node.answered(call, Failed(reason), now)
-        self._flush()
 
     def _expire(self, life: int, deadline_ms: int) -> None:
         if life == self.life and self.node is not None:
-            self._do(self._failed, self._deadlines.pop(deadline_ms), Reason.BROKEN)
+            self.fail(self._deadlines.pop(deadline_ms), Reason.BROKEN)
 
     def _wake(self, life: int, wake_ms: int) -> None:
         if life == self.life and self.node is not None and wake_ms == self._wake_ms:
             self._wake_ms = None
-            self._do(self._tick)
+            self._plan_turn()
 
-    def _tick(self) -> None:
-        self._node.tick(self.clock.now())
-        self._flush()
+    def _stored(
+        self, calls: list[int], replies: Sequence[Reply | Rows | Page], sequence: int | None
+    ) -> None:
+        """Hear from STORE; a commit sequence comes with the replies of a transaction."""
+        if sequence is not None:
+            self._trace.add(f"{self.name} commit {sequence} {len(calls)}")
+        self._soon(Rank.STORE, self._take_stored, calls, replies, sequence)
+
+    def _take_stored(
+        self, calls: list[int], replies: Sequence[Reply | Rows | Page], sequence: int | None
+    ) -> None:
+        node, now = self._node, self.clock.now()
+        if sequence is not None:
+            self.store.committed()
+            node.committed(sequence)
+        for call, reply in zip(calls, replies, strict=True):
+            node.answered(call, reply, now)
 
     @property
     def _node(self) -> Node:
@@ -244,7 +289,7 @@ class Process:
         if fatal or halted is not None:
             self.crash(f"in turn {halted}")
         else:
-            self._commit()
+            self.store.commit()
             self._plan_wake()
 
     def _sort(
@@ -260,7 +305,7 @@ class Process:
                 if isinstance(effect.message, Save | MergeRecords):
                     fresh += effect.message.records
                 if effect.to == STORE:
-                    self._ask_store(effect)
+                    self.store.ask(effect.call, effect.message)
                 else:
                     asks.setdefault(effect.to, []).append((effect.call, effect.message))  # type: ignore[arg-type]
                     self._await(effect)
@@ -274,12 +319,6 @@ class Process:
         if fresh:
             self._watch(self.name, fresh)
         return None
-
-    def _ask_store(self, ask: Ask) -> None:
-        if isinstance(ask.message, ReadRecords | ScanRecords):
-            self._read(ask.call, ask.message)
-        else:
-            self._waiting.append((ask.call, ask.message))  # type: ignore[arg-type]
 
     def _await(self, ask: Ask) -> None:
         self._asks[ask.call] = None
@@ -324,77 +363,3 @@ class Process:
             self._wake_ms = wake_ms
             delay_us = self.clock.delay_until_us(wake_ms)
             self._timeline.after(delay_us, self._wake, self.life, wake_ms)
-
-    # --- disk --------------------------------------------------------------------------------
-
-    def _read(self, call: int, message: Read) -> None:
-        """Read now or at the end of the wait: writes may overtake a read either way."""
-        life = self.life
-        delay_us = self._latency_us(self._knobs.read_ms)
-        if self._random.random() < 0.5:
-            self._timeline.after(delay_us, self._has_read, life, call, self.disk.read(message))
-        else:
-            self._timeline.after(delay_us, self._read_late, life, call, message)
-
-    def _read_late(self, life: int, call: int, message: Read) -> None:
-        if life == self.life:
-            self._has_read(life, call, self.disk.read(message))
-
-    def _has_read(self, life: int, call: int, rows: Rows | Page) -> None:
-        if life == self.life and self.node is not None:
-            self._do(self._stored, [call], [rows])
-
-    def _commit(self) -> None:
-        """Begin the next transaction with what waits, up to the limits."""
-        if self._committing or not self._waiting:
-            return
-        rows = count = size = 0
-        for _, operation in self._waiting:
-            rows += rows_in(operation)
-            size += bytes_in(operation)
-            too_much = rows > limits.TRANSACTION_ROWS_MAX or size > limits.TRANSACTION_BYTES_MAX
-            if count and too_much:
-                break
-            count += 1
-        batch, self._waiting = self._waiting[:count], self._waiting[count:]
-        if self.writes_to_fail:
-            self.writes_to_fail -= 1
-            self._timeline.after(MS, self._disk_failed, self.life, "write")
-            self._committing = True
-            return
-        self._committing = True
-        self.disk.begin([operation for _, operation in batch])
-        calls = [call for call, _ in batch]
-        delay_us = self._latency_us(self._knobs.commit_ms)
-        self._timeline.after(delay_us, self._synced, self.life, calls)
-
-    def _synced(self, life: int, calls: list[int]) -> None:
-        if life != self.life or self.node is None:
-            return
-        if self.syncs_to_fail:
-            self.syncs_to_fail -= 1
-            self._disk_failed(life, "sync")
-            return
-        replies = self.disk.sync()
-        self._trace.add(f"{self.name} commit {self.disk.commit_sequence} {len(calls)}")
-        self._do(self._committed, calls, replies, self.disk.commit_sequence)
-
-    def _committed(self, calls: list[int], replies: list[Reply], sequence: int) -> None:
-        self._committing = False
-        self._node.committed(sequence)
-        self._stored(calls, replies)
-
-    def _stored(self, calls: list[int], replies: list[Reply] | list[Rows | Page]) -> None:
-        now = self.clock.now()
-        for call, reply in zip(calls, replies, strict=True):
-            self._node.answered(call, reply, now)
-        self._flush()
-
-    def _disk_failed(self, life: int, what: str) -> None:
-        """Fail-stop: a disk that reported an error is not asked again in this life."""
-        if life == self.life:
-            self.crash(f"disk {what} error")
-
-    def _latency_us(self, mean_ms: int) -> int:
-        drawn_us = int(self._random.expovariate(1 / (mean_ms * MS)))
-        return 100 + min(drawn_us, 20 * MS) * self.slow_disk

@@ -171,6 +171,39 @@ def overtaken(workload: "Workload", key: bytes) -> Story:
         yield _get(workload, key, node=node)
 
 
+def together(workload: "Workload", key: bytes) -> Story:
+    """Several clients turn to one node at one moment, for the same key and others."""
+    random = workload.random
+    node = random.randrange(len(workload.processes))
+    for _ in range(3):
+        for i in range(2 + random.randrange(4)):
+            if random.random() < 0.5:
+                writes = [Write(key, workload.value()), Write(b"%s/%d" % (key, i % 2))]
+                workload.put(writes, node=node)
+            else:
+                workload.get([b"%s/%d" % (key, i % 2), key], node=node)
+        yield random.randrange(20)
+    yield from _reads(workload, key, 2)
+
+
+def under_way(workload: "Workload", key: bytes) -> Story:
+    """Quorum writes; reads while each is under way, and everywhere when it is acknowledged."""
+    random, nodes = workload.random, len(workload.processes)
+
+    def read_everywhere(call: Call) -> None:
+        for node in range(nodes if call.ok else 0):
+            workload.get([key], node=node)
+
+    yield _put(workload, Write(key, workload.value()))
+    for _ in range(3):
+        write = Write(key, workload.value())
+        workload.put([write], node=random.randrange(nodes), then=read_everywhere)
+        for node in random.sample(range(nodes), min(nodes, 3)):
+            yield 1 + random.randrange(4 * workload.knobs.delay_ms)
+            workload.get([key], node=node)
+    yield from _reads(workload, key, 2)
+
+
 def gone(workload: "Workload", key: bytes) -> Story:
     """A deleted key stays deleted, and comes back only by a new write."""
     yield _put(workload, Write(key, workload.value()))
@@ -202,6 +235,8 @@ STORIES: tuple[Callable[["Workload", bytes], Story], ...] = (
     crossing,
     twice,
     overtaken,
+    together,
+    under_way,
     gone,
     ahead,
 )

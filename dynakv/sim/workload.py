@@ -195,7 +195,7 @@ class Workload:
         now_us = self.timeline.now_us
         begin = self.checker.begin_read
         reads = [begin(key, now_us, strong=strong, raises=raises) for key in keys]
-        message = Get("default", keys, level, r)
+        message = Get("default", keys, level, r, self._timeout_ms())
         asked = Asked("get", message, reads=reads, strong=strong, then=then)
         self._send(asked, node)
 
@@ -226,6 +226,7 @@ class Workload:
             level,
             w,
             previous,
+            self._timeout_ms(),
         )
         asked = Asked("put", message, writes=writes, strong=self._strong(level, w), then=then)
         asked.attempt = attempt
@@ -254,6 +255,7 @@ class Workload:
             expiries_ms if any(expiries_ms) else None,
             level,
             w,
+            self._timeout_ms(),
         )
         asked = Asked("expire", message, writes=writes, reads=reads, strong=strong, then=then)
         self._send(asked, node)
@@ -263,7 +265,7 @@ class Workload:
         now_us, checker = self.timeline.now_us, self.checker
         keys = sorted(k for k in checker.keys if k.startswith(b"key-") and k > (after or b""))
         reads = [checker.begin_read(key, now_us, strong=True, raises=False) for key in keys]
-        message = List("default", b"key-", b"key.", after, limit)
+        message = List("default", b"key-", b"key.", after, limit, timeout_ms=self._timeout_ms())
         self._send(Asked("list", message, reads=reads, strong=False, then=None), None)
 
     def _learn_listed(self, asked: Asked, listed: Listed) -> None:
@@ -272,6 +274,11 @@ class Workload:
         self.checker.listed(asked.reads, listed.records, listed.next, now_us)
         if listed.next is not None:
             self.timeline.after(self.way_us(), self.list_keys, asked.message.limit, listed.next)
+
+    def _timeout_ms(self) -> int:
+        if self.calm or self.random.random() >= self.knobs.hurry_share:
+            return 0
+        return 1 + int(self.random.random() * self.knobs.attempt_ms)
 
     def _strong(self, level: Level | None, w: int) -> bool:
         return w >= self.wq if w else level is not Level.ONE

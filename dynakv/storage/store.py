@@ -33,10 +33,12 @@ from dynakv.core.table import (
     ScanRecords,
 )
 from dynakv.errors import StorageError
+from dynakv.node.figures import StoreFigures
 from dynakv.storage import directory as directories
 from dynakv.storage import identity, schema
 from dynakv.storage.connection import Reader, Writer
 from dynakv.storage.directory import Directory
+from dynakv.storage.measure import measure
 
 READERS: Final = 2
 FREE_SHARE_AGE_S: Final = 1.0  # how old an answer of `free_share` may be
@@ -159,6 +161,19 @@ class Store:
         future: asyncio.Future[list[Rows | Page]] = self._loop.create_future()
         self.read_soon([request], partial(_settle, future))
         return (await future)[0]
+
+    async def figures(self) -> StoreFigures:
+        """Return how much lies in the database. Raises StorageError."""
+        refusal = self.failure or self._closed
+        if refusal is not None:
+            raise refusal
+        free_share = self.free_share()
+        database = self._directory.database
+        job = partial(measure, database=database, disk_free_share=free_share)
+        try:
+            return await self._readers[0].run(job)
+        except (OSError, sqlite3.Error) as error:
+            raise self.fail(error) from error
 
     def free_share(self) -> float:
         """Return which part of the disk, 0 to 1, is free; looked up at most once a second.

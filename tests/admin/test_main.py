@@ -1,6 +1,9 @@
+import subprocess
+import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
+from xml.etree import ElementTree as ET
 
 import grpc
 import pytest
@@ -93,3 +96,28 @@ def test_an_unknown_keyspace_is_a_usage_error(
     assert run("ring", "-e", endpoint, "-k", "x") == 64
     line = "dynakv-admin: keyspace 'x' does not exist; there are default\n"
     assert capsys.readouterr().err == line
+
+
+def test_the_ring_as_a_picture_is_svg(endpoint: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("ring", "-e", endpoint, "-o", "svg") == 0
+    assert ET.fromstring(capsys.readouterr().out).tag == "{http://www.w3.org/2000/svg}svg"
+
+
+@pytest.mark.parametrize("command", [[], ["status"], ["ring"], ["key"], ["what-if"]])
+def test_help_imports_neither_grpc_nor_asyncio(command: list[str]) -> None:
+    code = (
+        "import sys\n"
+        "from dynakv.admin.main import app\n"
+        "from dynakv.client import terminal\n"
+        f"code = terminal.exit_code('dynakv-admin', app, {{}}, {[*command, '--help']!r})\n"
+        "sys.exit(code or ('grpc' in sys.modules) or ('asyncio' in sys.modules))\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, check=False)
+    assert done.returncode == 0, done.stderr
+
+
+def test_the_package_is_the_command() -> None:
+    words = [sys.executable, "-m", "dynakv.admin", "what-if"]
+    done = subprocess.run(words, capture_output=True, check=False, text=True)
+    assert done.returncode == 64
+    assert done.stderr.startswith("dynakv-admin what-if: Missing option '--down'")

@@ -1,5 +1,6 @@
 """Claims about `dynakv.core.clock_guard`: when a wall clock may be believed."""
 
+from dynakv import limits
 from dynakv.core.clock_guard import ClockGuard
 
 WALL_MS, MONO_MS, BOUND_MS, LEAP_MS = 1_700_000_000_000, 5_000, 500, 250
@@ -120,6 +121,47 @@ def test_a_majority_that_disagrees_ends_trust_and_a_single_peer_does_not() -> No
     assert node.guard.trusted
     assert node.sample("p1", 600)
     assert not node.guard.trusted
+
+
+def test_a_tie_keeps_trust() -> None:
+    # Half of the living disagree, and nobody can say which half is right: a node that is told so
+    # by less than a majority goes on, as one that is told nothing.
+    node = Node()
+    for _ in range(10):
+        assert not node.sample("p0", 600)
+        node.run(1_000)
+    assert node.guard.trusted
+
+
+def test_a_tie_does_not_give_trust() -> None:
+    node = Node(5)
+    node.step(3_600_000)
+    for peer, ahead_ms in (("p0", 0), ("p1", 600), ("p2", 600)):
+        assert not node.sample(peer, ahead_ms)
+    assert not node.guard.trusted
+
+
+def test_what_a_peer_said_long_ago_counts_for_neither_side() -> None:
+    # p0 agreed once and died. p1 and p2 disagree now: three of five would be a majority against,
+    # two are none; a third one makes it.
+    for ahead_ms in (0, 600):
+        node = Node(5)
+        node.sample("p2", ahead_ms)
+        node.run(limits.CLOCK_SAMPLE_AGE_MS + 1)
+        for peer in ("p0", "p1"):
+            node.sample(peer, 600)
+        assert node.guard.trusted
+        node.sample("p3", 600)
+        assert not node.guard.trusted
+
+
+def test_a_sample_counts_until_its_age_is_beyond_the_limit() -> None:
+    for late_ms, trusted in ((0, False), (1, True)):
+        node = Node()
+        node.sample("p0", 600)
+        node.run(limits.CLOCK_SAMPLE_AGE_MS + late_ms)
+        node.sample("p1", 600)
+        assert node.guard.trusted == trusted
 
 
 def test_trust_is_kept_when_nobody_answers() -> None:

@@ -5,10 +5,13 @@ goes to a node or its disk, alter what is under way, set clocks wrong, restart a
 pass, and look at every row.
 """
 
+import gc
 from collections import deque
 from collections.abc import Callable
 from random import Random
+from types import FunctionType, ModuleType
 
+from msgspec import Struct
 from msgspec.structs import replace
 
 from dynakv.core import table
@@ -27,6 +30,7 @@ from dynakv.node.messages import (
     Put,
     Reason,
     Refused,
+    Save,
     Stored,
 )
 from dynakv.node.node import Config, Node
@@ -45,6 +49,8 @@ class Disk:
         if isinstance(message, table.ReadRecords):
             wanted = zip(message.groups, message.keys, strict=True)
             return table.Rows([self.row((message.keyspace, g, k)) for g, k in wanted])
+        if isinstance(message, table.ScanRecords):
+            return self.page(message)
         assert isinstance(message, table.MergeRecords | table.RaiseCeiling)
         rows = {where: self.row(where) for where in table.read_set([message])}
         writes, replies = table.apply([message], rows)
@@ -52,6 +58,21 @@ class Disk:
         if isinstance(message, table.RaiseCeiling):
             self.ceiling_ms = message.ceiling_ms
         return replies[0]
+
+    def page(self, scan: table.ScanRecords) -> table.Page:
+        keys = sorted(
+            (key, group)
+            for keyspace, group, key in self.rows
+            if keyspace == scan.keyspace
+            and group in scan.groups
+            and key >= scan.start
+            and (scan.after is None or key > scan.after)
+            and (scan.end is None or key < scan.end)
+        )
+        shown = keys[: scan.rows_max]
+        rows = [self.row((scan.keyspace, group, key)) for key, group in shown]
+        end = shown[-1][0] if len(shown) < len(keys) else None
+        return table.Page([key for key, _ in shown], rows, end)
 
     def row(self, where: table.RowKey) -> table.Row:
         row = self.rows.get(where)
@@ -288,6 +309,28 @@ def warmed(
     return cluster
 
 
+def split(newest_on: str, *, replicas: int = 3, config: dict[str, object] | None = None) -> Cluster:
+    """Return a cluster in which one node alone has `new` under b"k" and all others `old`."""
+    config = {"cache_bytes_max": 0, **(config or {})}
+    cluster = warmed(replicas, replicas=replicas, config=config)
+    cluster.put(b"k", b"old", w=replicas)
+    others = [node for node in cluster.nodes if node != newest_on]
+    for node in others:
+        cluster.failing[node, Save] = Reason.BROKEN
+    cluster.put(b"k", b"new", at=newest_on, w=1)
+    cluster.failing.clear()
+    cluster.sent.clear()
+    assert values(cluster, b"k") == {newest_on: b"new", **dict.fromkeys(others, b"old")}
+    return cluster
+
+
+def row_of(cluster: Cluster, node: str, key: bytes) -> table.Row:
+    """Return what a node reads from its disk under a key that it has a row for."""
+    disk = cluster.disks[node]
+    (where,) = [where for where in disk.rows if where[2] == key]
+    return disk.row(where)
+
+
 def failure_of(parts: list[object]) -> Failure:
     """Return why all entries of an answer in one part failed."""
     (part,) = parts
@@ -319,3 +362,24 @@ def values(cluster: Cluster, key: bytes) -> dict[str, bytes | None]:
     """Return the value that lies under a key on each node that has a row."""
     rows = cluster.rows(key)
     return {node: row.value for node, row in rows.items() if isinstance(row, Record)}
+
+
+def kept_by(node: Node) -> set[bytes]:
+    """Return all byte strings that can be reached from what a node keeps: timers, asks, caches."""
+    seen: set[int] = set()
+    found: set[bytes] = set()
+    stack: list[object] = [node]
+    while stack:
+        it = stack.pop()
+        if id(it) in seen or isinstance(it, type | ModuleType):
+            continue
+        seen.add(id(it))
+        if isinstance(it, bytes):
+            found.add(it)
+        elif isinstance(it, Struct):  # untracked by the collector
+            stack += [getattr(it, name) for name in it.__struct_fields__]
+        elif isinstance(it, FunctionType):
+            stack += [cell.cell_contents for cell in it.__closure__ or ()]
+        else:
+            stack += gc.get_referents(it)
+    return found

@@ -169,6 +169,44 @@ def test_an_absolute_expiry_goes_before_a_ttl() -> None:
     assert record.expiry_ms == START.wall_ms + 60_000
 
 
+def overtaken() -> tuple[Cluster, bytes]:
+    """A cluster of five, a key that a client ahead of n5's clock wrote, and an ordinary one."""
+    cluster = warmed(5)
+    key = cluster.key_on("n1", absent=("n5",))
+    cluster.put(b"other", b"v", at="n5")
+    cluster.put(key, b"v", times=[(START.wall_ms + 400) << 16], writers=[77])
+    return cluster, key
+
+
+def test_an_expire_overtaken_by_a_newer_stamp_is_refused_and_its_retry_applies() -> None:
+    cluster, key = overtaken()
+    before = cluster.rows(key)
+    failure = failure_of(cluster.ask(Expire("default", [key], [5_000]), "n5"))
+    assert failure.kind is Kind.UNAVAILABLE
+    assert failure.reason.startswith("nothing was written: whoever wrote the key had a clock ahead")
+    assert cluster.rows(key) == before
+    assert expire(cluster, key, ttl_ms=5_000, at="n5") == {0: True}
+    record = cluster.get(key)
+    assert record is not None
+    assert record.expiry_ms > START.wall_ms
+
+
+def test_an_expire_into_the_past_that_says_applied_deletes() -> None:
+    cluster, key = overtaken()
+    message = Expire("default", [key], expiries_ms=[1])
+    assert failure_of(cluster.ask(message, "n5")).kind is Kind.UNAVAILABLE
+    assert applied_of(cluster.ask(message, "n5")) == {0: True}
+    assert set(values(cluster, key).values()) == {None}
+
+
+def test_only_the_overtaken_keys_of_an_expire_are_refused() -> None:
+    cluster, key = overtaken()
+    parts = cluster.ask(Expire("default", [b"absent", key, b"other"], [5_000] * 3), "n5")
+    assert [part.entries for part in parts if isinstance(part, Refused)] == [[1]]
+    rest = [part for part in parts if isinstance(part, Expired)]
+    assert applied_of(list(rest)) == {0: False, 2: True}
+
+
 def test_each_key_is_answered_once_for_itself() -> None:
     cluster = warmed(5)
     there, absent = cluster.key_on("n1", absent=("n4", "n5")), b"absent"

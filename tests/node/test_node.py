@@ -107,6 +107,31 @@ def test_an_operation_is_bounded_in_keys() -> None:
         assert entries_of(cluster, call) == list(range(100))
 
 
+def test_an_operation_is_bounded_in_bytes() -> None:
+    cluster = warmed()
+    third = b"x" * (limits.COALESCED_BYTES_MAX // 3)
+    calls = [cluster.submit(Put("default", [b"k%d" % i], [third])) for i in range(8)]
+    large = cluster.submit(Put("default", [b"large"], [b"x" * (limits.COALESCED_BYTES_MAX + 1)]))
+    cluster.run()
+    sizes = [
+        len(ask.message.records)
+        for _, ask in cluster.sent
+        if isinstance(ask.message, Save) and ask.to == "n2"
+    ]
+    assert sizes == [3, 3, 2, 1]
+    for call in (*calls, large):
+        assert stored_of(cluster.parts(call)).entries == [0]
+
+
+def test_puts_of_different_shape_in_one_turn_are_stamped_in_the_order_they_came() -> None:
+    cluster = warmed()
+    first = cluster.submit(Put("default", [b"k"], [b"first"]))
+    second = cluster.submit(Put("default", [b"k"], [b"second"], ttls_ms=[60_000]))
+    cluster.run()
+    assert stored_of(cluster.parts(first)).times < stored_of(cluster.parts(second)).times
+    assert set(values(cluster, b"k").values()) == {b"second"}
+
+
 def test_a_refused_message_does_not_touch_those_it_came_with() -> None:
     cluster = warmed()
     good = cluster.submit(Put("default", [b"k"], [b"v"]))

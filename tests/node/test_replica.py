@@ -2,6 +2,7 @@
 
 from msgspec.structs import replace
 
+from dynakv import limits
 from dynakv.core.hlc import reading
 from dynakv.core.record import Record, written
 from dynakv.core.table import DAMAGED
@@ -17,6 +18,7 @@ from dynakv.node.messages import (
     Reason,
     Save,
     Saved,
+    Scan,
     Stored,
 )
 from tests.node.cluster import START, Cluster
@@ -31,7 +33,7 @@ class Alone:
         self.keyspace = self.node.context.by_name["default"].keyspace_id
         self.epoch = self.cluster.layout.epoch
 
-    def ask(self, message: Save | Load | Beat) -> PeerReply:
+    def ask(self, message: Save | Load | Scan | Beat) -> PeerReply:
         (reply,) = self.cluster.ask(message)
         return reply  # type: ignore[return-value]
 
@@ -198,17 +200,92 @@ def test_a_damaged_row_is_neither_served_nor_called_absent() -> None:
     assert alone.node.context.counters.damaged_rows == 1
 
 
-def test_an_ordinary_write_does_not_overwrite_a_damaged_row_and_a_healing_one_does() -> None:
-    alone = Alone()
+def test_an_ordinary_write_does_not_overwrite_a_damaged_row_and_a_late_heal_does() -> None:
+    alone = Alone(heal_after_ms=500)
     alone.save(record())
     alone.cluster.flip("n1", b"k")
     newer = record(value=b"new", ahead_ms=10)
     assert alone.save(newer).outcomes == [Outcome.DAMAGED]
     assert alone.load(b"k").outcomes == [Outcome.DAMAGED]
+    alone.cluster.pass_ms(490)
+    assert alone.save(newer, heals=True).outcomes == [Outcome.DAMAGED]
+    alone.cluster.pass_ms(10)
+    assert alone.load(b"k").outcomes == [Outcome.HEALABLE]
+    assert alone.save(newer).outcomes == [Outcome.DAMAGED]
     assert alone.save(newer, heals=True).outcomes is None
     assert alone.load(b"k") == Loaded(None, [newer])
     (where,) = [w for w in alone.cluster.disks["n1"].rows if w[2] == b"k"]
     assert alone.cluster.disks["n1"].row(where) is not DAMAGED
+
+
+def test_a_heal_of_several_rows_overwrites_none_while_one_is_not_ready() -> None:
+    alone = Alone(heal_after_ms=500)
+    alone.save(record(b"a"), record(b"b"))
+    for key in (b"a", b"b"):
+        alone.cluster.flip("n1", key)
+        alone.load(key)
+        alone.cluster.pass_ms(250)
+    newer = [record(key, b"new", ahead_ms=10) for key in (b"a", b"b")]
+    assert alone.save(*newer, heals=True).outcomes == [Outcome.DAMAGED] * 2
+    alone.cluster.pass_ms(250)
+    assert alone.save(*newer, heals=True).outcomes is None
+
+
+def test_a_key_of_a_group_held_elsewhere_is_misplaced_and_not_absent() -> None:
+    alone = Alone(5)
+    elsewhere = alone.cluster.key_on("n2", absent=("n1",))
+    alone.cluster.put(elsewhere, b"v")
+    alone.cluster.sent.clear()
+    assert alone.load(elsewhere) == Loaded([Outcome.MISPLACED], [None])
+    assert alone.cluster.sent == []
+
+
+def test_a_reply_is_cut_to_its_bytes_and_the_rest_is_to_be_asked_for_again() -> None:
+    alone = Alone(cache_bytes_max=0)
+    third = b"x" * (limits.LOAD_BYTES_MAX // 3)
+    for key in (b"a", b"b", b"c", b"d"):
+        alone.save(record(key, third))
+    alone.save(record(b"damaged"))
+    alone.cluster.flip("n1", b"damaged")
+    loaded = alone.load(b"a", b"b", b"c", b"d", b"damaged", b"absent")
+    ok, later = Outcome.OK, Outcome.LATER
+    assert loaded.outcomes == [ok, ok, ok, later, Outcome.DAMAGED, later]
+    assert [r is not None for r in loaded.records] == [True, True, True, False, False, False]
+    assert alone.load(b"d", b"absent") == Loaded(None, [record(b"d", third), None])
+
+
+def test_the_first_key_of_a_reply_is_answered_however_large_it_is() -> None:
+    for cache_bytes_max in (0, 1 << 30):
+        alone = Alone(cache_bytes_max=cache_bytes_max)
+        large = record(b"large", b"x" * (limits.LOAD_BYTES_MAX + 1))
+        alone.save(large, record(b"small"))
+        assert alone.load(b"large", b"small") == Loaded([Outcome.OK, Outcome.LATER], [large, None])
+        assert alone.load(b"small", b"large").outcomes == [Outcome.OK, Outcome.LATER]
+
+
+# --- scanned ---------------------------------------------------------------------------------
+
+
+def test_a_page_with_a_damaged_row_fails_and_the_damage_is_noted() -> None:
+    alone = Alone(heal_after_ms=500)
+    alone.save(record(b"a"), record(b"b"))
+    alone.cluster.flip("n1", b"a")
+    placement = alone.node.context.by_name["default"]
+    groups = placement.groups_of([b"a", b"b"])
+    scan = Scan(alone.keyspace, alone.epoch, list(range(64)), b"", None, None, 10, False)
+    assert alone.ask(scan) == Failed(Reason.DAMAGED)
+    assert alone.node.context.counters.damaged_rows == 1
+    trees = alone.node.context.trees
+    assert [trees.known(alone.keyspace, group) for group in groups] == [False, True]
+    alone.cluster.pass_ms(500)
+    assert alone.load(b"a").outcomes == [Outcome.HEALABLE]  # waits since the scan
+
+
+def test_a_page_of_groups_held_elsewhere_is_refused() -> None:
+    alone = Alone(5)
+    held = alone.node.context.by_name["default"].held
+    scan = Scan(alone.keyspace, alone.epoch, [held.index(False)], b"", None, None, 10, False)
+    assert alone.ask(scan) == Failed(Reason.WRONG_EPOCH)
 
 
 # --- the cache -------------------------------------------------------------------------------

@@ -14,6 +14,7 @@ from dynakv.core.record import with_expiry, written
 from dynakv.errors import StorageError
 from dynakv.node.figures import Figures, NodeFigures, PeerFigures, QueueFigures, StoreFigures
 from dynakv.node.messages import Failed, Load, Loaded, Outcome, PeerReply, Reason
+from dynakv.rpc.node_status import NodeStatus
 from dynakv.rpc.servers import serve_clients
 from dynakv.v1 import kvstore_pb2_grpc
 from dynakv.v1 import node_status_pb2 as pb
@@ -119,19 +120,20 @@ def test_a_disk_that_failed_leaves_only_its_own_part_out(run: Run) -> None:
     assert reply.starts == 4
 
 
-def test_a_disk_that_hangs_leaves_only_its_own_part_out(
-    run: Run, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_disk_that_hangs_leaves_only_its_own_part_out(run: Run) -> None:
     async def hanging() -> StoreFigures:
         await asyncio.Event().wait()
         raise AssertionError
 
-    monkeypatch.setattr("dynakv.rpc.node_status.DISK_MS", 1)
-    inbox = Inbox()
-    inbox.store = hanging
-    reply = status_of(inbox, run)
-    assert not reply.HasField("store")
-    assert reply.counters["puts"] == 6
+    async def scenario() -> None:
+        inbox = Inbox()
+        inbox.store = hanging
+        status = NodeStatus(inbox, lambda: NOW_MS, disk_ms=1)
+        reply = await status.get(pb.GetNodeStatusRequest(), None)
+        assert not reply.HasField("store")
+        assert reply.counters["puts"] == 6
+
+    run(scenario())
 
 
 def inspected(inbox: Inbox, run: Run, reply: PeerReply, key: bytes = b"k") -> pb.InspectKeyResponse:

@@ -4,19 +4,20 @@ The simulator has to find every one of them; the unpatched code on the same seed
 patch that no longer fits the code it patches fails loudly: it names the attribute that it replaces.
 """
 
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
 from msgspec import structs
 
-from dynakv.core import cache, hlc, record, table
+from dynakv.core import cache, hlc, record
 from dynakv.core.hlc import wall_ms_of
 from dynakv.core.record import NO_EXPIRY, Record
 from dynakv.core.table import Damaged
-from dynakv.node import context, expire, get, put, replica, scan
+from dynakv.node import context, damage, expire, quorum_read, quorum_write, replica
 from dynakv.node.messages import Saved
-from dynakv.sim.process import Process
+from dynakv.sim.store import Store
 
 Patch = tuple[Any, str, Any]
 
@@ -34,22 +35,28 @@ def patched(*patches: Patch) -> Iterator[None]:
             setattr(owner, name, original)
 
 
-def _every(modules: tuple[Any, ...], name: str, replacement: Any) -> list[Patch]:
-    return [(module, name, replacement) for module in modules if name in module.__dict__]
-
-
-_USERS = (record, table, get, put, expire, replica, scan)
+def _every(name: str, replacement: Any) -> list[Patch]:
+    """Replace a function of `core.record` in every pure module that uses it."""
+    original = getattr(record, name)
+    users = [
+        module
+        for path, module in sorted(sys.modules.items())
+        if path.startswith(("dynakv.core.", "dynakv.node.")) and vars(module).get(name) is original
+    ]
+    assert record in users
+    assert len(users) > 1, f"nobody uses {name}"
+    return [(module, name, replacement) for module in users]
 
 
 def ack_at_w_minus_1() -> Any:
     """A write is acknowledged one replica too early."""
-    original = put.QuorumWrite.__init__
+    original = quorum_write.QuorumWrite.__init__
 
     def init(self: Any, *arguments: Any, **named: Any) -> None:
         original(self, *arguments, **named)
         self._w = max(1, self._w - 1)
 
-    return patched((put.QuorumWrite, "__init__", init))
+    return patched((quorum_write.QuorumWrite, "__init__", init))
 
 
 def ack_before_sync() -> Any:
@@ -87,7 +94,7 @@ def merge_ignores_counter() -> Any:
         )
         return _mixed(value_from, expiry_from)
 
-    return patched(*_every(_USERS, "merge", merge))
+    return patched(*_every("merge", merge))
 
 
 def registers_by_value_stamp() -> Any:
@@ -97,18 +104,18 @@ def registers_by_value_stamp() -> Any:
         newer = (a.value_time, a.value_writer) >= (b.value_time, b.value_writer)
         return a if newer else b
 
-    return patched(*_every(_USERS, "merge", merge))
+    return patched(*_every("merge", merge))
 
 
 def write_back_left_out() -> Any:
     """A quorum read answers before enough replicas hold what it answers."""
-    original = get.QuorumRead.__init__
+    original = quorum_read.QuorumRead.__init__
 
     def init(self: Any, *arguments: Any, **named: Any) -> None:
         original(self, *arguments, **named)
         self._holders = 0
 
-    return patched((get.QuorumRead, "__init__", init))
+    return patched((quorum_read.QuorumRead, "__init__", init))
 
 
 def stamp_beyond_bound() -> Any:
@@ -135,7 +142,7 @@ def spent_deadline_hides() -> Any:
     def expired(r: Record, now_ms: int) -> bool:
         return r.expiry_ms != NO_EXPIRY and r.expiry_ms <= now_ms
 
-    return patched(*_every(_USERS, "expired", expired))
+    return patched(*_every("expired", expired))
 
 
 def persist_revives() -> Any:
@@ -187,7 +194,7 @@ def ttl_from_receipt() -> Any:
 
 def repair_writes_older() -> Any:
     """Read repair sends the side that lost."""
-    original: Callable[..., None] = get.QuorumRead._save
+    original: Callable[..., None] = quorum_read.QuorumRead._save
 
     def save(self: Any, target: str, entries: list[int], *, heals: bool) -> None:
         best = list(self._best)
@@ -199,28 +206,48 @@ def repair_writes_older() -> Any:
         original(self, target, entries, heals=heals)
         self._best = best
 
-    return patched((get.QuorumRead, "_save", save))
+    return patched((quorum_read.QuorumRead, "_save", save))
+
+
+def late_answer_wins() -> Any:
+    """An answer that comes while a winner is being written back replaces it."""
+    original = quorum_read.QuorumRead._merge
+
+    def merge(self: Any, replica: str, entries: list[int], records: list[Any]) -> None:
+        for i, late in zip(entries, records, strict=True):
+            counting = self._answers[i] >= self._needed and not self._settled[i]
+            if counting and late is not None and self._answers_key(i, late):
+                self._take(i, late)
+        original(self, replica, entries, records)
+
+    return patched((quorum_read.QuorumRead, "_merge", merge))
+
+
+def heal_at_once() -> Any:
+    """A damaged row is overwritten while a write that it acknowledged is still being counted."""
+    original = damage.DamagedRows.__init__
+    return patched((damage.DamagedRows, "__init__", lambda self, _: original(self, 0)))
 
 
 def checksum_not_checked() -> Any:
     """Nobody verifies records."""
-    return patched(*_every(_USERS, "intact", lambda _: True))
+    return patched(*_every("intact", lambda _: True))
 
 
 def sync_error_swallowed() -> Any:
     """A failed sync is taken for a good one."""
-    original = Process._synced
+    original = Store._synced
 
     def synced(self: Any, life: int, calls: list[int]) -> None:
-        if self.syncs_to_fail and life == self.life and self.node is not None:
+        if self.syncs_to_fail and life == self._life:
             self.syncs_to_fail -= 1
             replies = self.disk._open.replies
             self.disk.crash(survives=False)
-            self._do(self._committed, calls, replies, self.disk.commit_sequence)
+            self._stored(calls, replies, self.disk.commit_sequence)
         else:
             original(self, life, calls)
 
-    return patched((Process, "_synced", synced))
+    return patched((Store, "_synced", synced))
 
 
 def _mixed(value_from: Record, expiry_from: Record) -> Record:
@@ -250,6 +277,8 @@ BUGS: dict[str, Callable[[], Any]] = {
         ceiling_not_persisted,
         ttl_from_receipt,
         repair_writes_older,
+        late_answer_wins,
+        heal_at_once,
         checksum_not_checked,
         sync_error_swallowed,
     )

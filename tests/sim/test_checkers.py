@@ -262,3 +262,15 @@ def test_a_list_out_of_order_is_found() -> None:
     first, second = written(b"a", b"1", 0, *stamp(1)), written(b"b", b"2", 0, *stamp(1, 1))
     with pytest.raises(Violation, match="out of order"):
         Checker(ERROR_MS).listed([], [second, first], None, at(2))
+
+
+def test_l8_a_stamp_older_than_its_request_is_found() -> None:
+    checker = Checker(ERROR_MS)
+    for second, early in ((2.0, 0.04), (3.0, 0.06)):
+        write = Write(b"k", b"v%d" % int(second))
+        checker.attempt(write, at(second))
+        if early * 1_000 <= ERROR_MS:
+            checker.acknowledged(write, stamp(second - early), at(second + 1), strong=True)
+            continue
+        with pytest.raises(Violation, match=r"L8: stamped .* before it was asked for"):
+            checker.acknowledged(write, stamp(second - early), at(second + 1), strong=True)

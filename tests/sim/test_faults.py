@@ -42,10 +42,39 @@ def test_fewer_than_a_write_quorum_are_damaged_and_a_healing_quorum_remains() ->
         assert cluster.faults.held_back > 0
 
 
-def test_the_last_good_copy_is_never_damaged() -> None:
-    for copies, most in ((1, 0), (2, 1)):
+def test_a_copy_that_no_other_replica_holds_may_be_damaged() -> None:
+    for copies, most in ((1, 1), (2, 2)):  # it was not acknowledged on three disks
         cluster, wheres = with_rows(5, 5, copies=copies)
         assert [damaged(cluster, where) for where in wheres] == [most] * 4
+
+
+def test_fresh_writes_are_damaged_while_other_disks_are_slow() -> None:
+    cluster = Cluster(knobs_of(3, 3, "fresh_flip"))
+    cluster.faults.run()
+    seen: dict[tuple[bool, bool], None] = {}
+    for _ in range(100):
+        cluster.timeline.run_until(cluster.timeline.now_us + SECOND // 20)
+        stores = [process.store for process in cluster.processes]
+        fresh, slow = (
+            any(store.on_commit for store in stores),
+            any(s.slowness > 1 for s in stores),
+        )
+        seen[fresh, slow] = None
+        assert all(store.read_slowness == 1 for store in stores)
+    assert (True, True) in seen
+    cluster.faults.heal()
+    assert all(p.store.on_commit is None and p.store.slowness == 1 for p in cluster.processes)
+
+
+def test_all_processes_are_killed_at_once_and_back_at_once() -> None:
+    cluster = Cluster(replace(knobs_of(5, 3, "restart_all"), faults_per_s=0.5))
+    for process in cluster.processes:
+        process.start()
+    cluster.faults.run()
+    cluster.timeline.run_until(20 * SECOND)
+    times = cluster.faults.counts["restart_all"]
+    assert times > 2
+    assert [process.life for process in cluster.processes] == [1 + times] * 5
 
 
 def test_leaping_clocks_are_a_minority() -> None:

@@ -11,12 +11,14 @@ from dynakv.sim.calls import Call
 from dynakv.sim.cluster import Cluster
 from dynakv.sim.history import Violation, Write
 from dynakv.sim.knobs import draw
+from dynakv.sim.process import Rank
 from dynakv.sim.timeline import MS, SECOND
 
 
-def quiet(nodes: int = 3) -> Cluster:
+def quiet(nodes: int = 3, turn_ms: int = 0) -> Cluster:
     """A running cluster without faults whose clients lose nothing."""
     knobs = replace(draw(5, 10, nodes), faults=(), replicas=3, offset_ms=0, drift_ppm=0)
+    knobs = replace(knobs, turn_ms=turn_ms, attempt_ms=1_000)
     cluster = Cluster(knobs)
     cluster.network.calm = cluster.workload.calm = True
     for process in cluster.processes:
@@ -28,6 +30,12 @@ def quiet(nodes: int = 3) -> Cluster:
 def put(cluster: Cluster, value: bytes, node: int = 0) -> list[Call]:
     over: list[Call] = []
     cluster.workload.put([Write(b"k", value)], Level.QUORUM, node=node, then=over.append)
+    return over
+
+
+def put_and_run(cluster: Cluster, value: bytes) -> list[Call]:
+    over = put(cluster, value)
+    run(cluster, SECOND)
     return over
 
 
@@ -77,7 +85,7 @@ def test_a_crash_in_a_turn_lets_some_effects_happen_and_others_not() -> None:
 def test_a_disk_error_ends_the_process(what: str) -> None:
     cluster = quiet()
     process = cluster.processes[0]
-    setattr(process, what, 1)
+    setattr(process.store, what, 1)
     put(cluster, b"v")
     run(cluster, 61 * SECOND)  # the longest that a dead process stays away
     assert [p.life for p in cluster.processes] == [2, 1, 1]
@@ -96,6 +104,58 @@ def test_a_paused_process_takes_everything_later() -> None:
     assert [call.ok for call in over] == [True]
 
 
+def test_after_a_pause_timers_run_before_what_arrived_meanwhile() -> None:
+    cluster = quiet()
+    over = put(cluster, b"v")
+    run(cluster, 6 * MS)
+    cluster.processes[0].pause()  # the replies of the peers arrive while it stands still
+    run(cluster, 3 * SECOND)
+    cluster.processes[0].resume()
+    run(cluster, SECOND // 10)
+    assert [call.ok for call in over] == [False]
+    assert cluster.workload.counts == {"calls": 1, "failed unknown": 1}
+
+
+def test_a_turn_takes_the_disk_before_frames_before_clients() -> None:
+    cluster = quiet(turn_ms=20)
+    process = cluster.processes[0]
+    process.pause()
+    taken: list[str] = []
+    for rank in (Rank.CLIENT, Rank.STORE, Rank.FRAME, Rank.STORE):
+        process._soon(rank, taken.append, rank.name)
+    process.resume()
+    assert taken == ["STORE", "STORE", "FRAME", "CLIENT"]
+
+
+def test_a_crash_breaks_calls_that_wait_for_the_turn() -> None:
+    cluster = quiet(turn_ms=20)
+    process = cluster.processes[0]
+    over = put(cluster, b"v")
+    while not any(act[0] is Rank.CLIENT for act in process._inbox):
+        run(cluster, 100)
+    process.crash("test")
+    run(cluster, SECOND // 10)
+    assert [call.ok for call in over] == [False]
+
+
+def test_below_its_reserve_a_disk_takes_nothing_and_still_reads() -> None:
+    cluster = quiet()
+    put(cluster, b"v")
+    run(cluster, SECOND)
+    for process in cluster.processes[:2]:
+        process.store.full = True
+    run(cluster, SECOND)
+    rows = dict(cluster.processes[0].disk.rows)
+    failed = put(cluster, b"w")
+    run(cluster, SECOND)
+    assert [call.ok for call in failed] == [False]
+    assert cluster.processes[0].disk.rows == rows
+    for process in cluster.processes:
+        process.store.full = False
+    run(cluster, SECOND)
+    assert [call.ok for call in put_and_run(cluster, b"x")] == [True]
+
+
 def test_an_entry_answered_twice_is_a_violation() -> None:
     cluster = quiet()
     over = put(cluster, b"v")
@@ -109,10 +169,7 @@ def test_an_entry_never_answered_is_a_violation() -> None:
     process = cluster.processes[0]
     over = put(cluster, b"v")
     run(cluster, 6 * MS)
-    process._callers.clear()
-    process._asks.clear()
-    process._waiting.clear()
-    process._wake_ms = 0  # deaf to its own timers
+    process._flush = lambda: None  # type: ignore[method-assign]  # whatever the node wants done
     assert over == []
     with pytest.raises(Violation, match="never answered"):
         run(cluster, 20 * SECOND)

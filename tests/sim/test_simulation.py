@@ -15,6 +15,7 @@ from dynakv.sim.cluster import simulate
 from dynakv.sim.knobs import FAULTS, draw
 
 SEEDS = range(1, 21)
+SECONDS = 20
 LONG_SEEDS = range(101, 141)
 
 
@@ -25,7 +26,7 @@ def explain(seed: int, seconds: int) -> str:
 
 @pytest.mark.parametrize("seed", SEEDS)
 def test_no_invariant_breaks(seed: int) -> None:
-    assert explain(seed, 60) == ""
+    assert explain(seed, SECONDS) == ""
 
 
 @pytest.mark.slow
@@ -37,7 +38,7 @@ def test_no_invariant_breaks_in_a_minute(seed: int) -> None:
 @pytest.mark.parametrize("nodes", [1, 3, 5])
 def test_every_size_of_cluster_serves_without_faults(nodes: int) -> None:
     knobs = replace(draw(1, 5, nodes), faults=(), loss_share=0.0, answer_loss_share=0.0)
-    knobs = replace(knobs, tail_share=0.0, overload_share=0.0, corrupt_share=0.0)
+    knobs = replace(knobs, tail_share=0.0, overload_share=0.0, corrupt_share=0.0, hurry_share=0.0)
     result = simulate(knobs)
     assert result.violation == ""
     assert result.counts["ok"] > 400
@@ -73,10 +74,16 @@ def test_seeds_use_every_kind_of_fault() -> None:
 
 
 def test_silence_is_no_success() -> None:
-    idle = replace(draw(3, 5), calls_per_s=1)
+    idle = replace(draw(3, 30), calls_per_s=1, keys_per_call_max=1, story_share=0.0)
     result = simulate(idle)
     assert result.rule == "load"
     assert "too little load" in result.violation
+
+
+def test_clients_meet_in_one_turn() -> None:
+    knobs = replace(draw(1, 5, 3), faults=())
+    met = [simulate(replace(knobs, turn_ms=turn_ms)).counts for turn_ms in (0, 15)]
+    assert [counts["turns with many clients"] > 20 for counts in met] == [False, True]
 
 
 def test_the_command_says_what_it_ran_and_exits_0(capsys: pytest.CaptureFixture[str]) -> None:

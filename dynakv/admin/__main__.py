@@ -1,0 +1,5 @@
+"""`python -m dynakv.admin` is the `dynakv-admin` command."""
+
+from dynakv.admin.main import main
+
+main()

@@ -1,0 +1,85 @@
+"""What a node knows of itself: the figures that operators and their tools look at.
+
+Values and one function that reads them off the node's state; nothing here asks another node. The
+shell adds what only it knows: how long the process has been up, what waits in its queues, and what
+the disk says.
+"""
+
+from msgspec import Struct
+
+from dynakv.node.context import Context, Counters
+
+
+class PeerFigures(Struct, frozen=True):
+    """What the node believes of another one."""
+
+    node_id: str
+    up: bool
+    clock_offset_ms: int | None  # its clock minus ours; None before a sample
+
+
+class NodeFigures(Struct, frozen=True):
+    """What the node itself knows; counts are since the start of the process."""
+
+    starts: int  # of the data directory, this one included
+    commit_sequence: int
+    layout_digest: int
+    clock_trusted: bool
+    clock_leaps: int
+    disk_full: bool  # below its reserve: nothing more is saved here
+    peers: list[PeerFigures]  # sorted by node id
+    cache_bytes: int
+    cache_bytes_max: int
+    cache_entries: int
+    cache_hits: int
+    cache_misses: int
+    counters: dict[str, int]
+
+
+class QueueFigures(Struct, frozen=True):
+    """What waits in the shell."""
+
+    client_keys: int  # keys of clients that are not answered yet
+    peer_keys: int
+    client_keys_max: int
+
+
+class StoreFigures(Struct, frozen=True):
+    """What lies on disk; `rows` is the highest row id, exact as long as no row was removed."""
+
+    rows: int  # tombstones and expired records are rows as well
+    rows_written: int  # since the data directory was made
+    database_bytes: int  # without the write-ahead log
+    wal_bytes: int
+    disk_free_share: float  # 0 to 1
+
+
+class Figures(Struct, frozen=True):
+    """All of it but what the disk says."""
+
+    node: NodeFigures
+    uptime_ms: int
+    queues: QueueFigures
+
+
+def node_figures(ctx: Context, commit_sequence: int) -> NodeFigures:
+    """Return the figures of the node with this state. O(peers)."""
+    cache, guard = ctx.cache, ctx.guard
+    return NodeFigures(
+        starts=ctx.remembered.starts,
+        commit_sequence=commit_sequence,
+        layout_digest=ctx.layout_digest,
+        clock_trusted=guard.trusted,
+        clock_leaps=guard.leaps,
+        disk_full=ctx.disk_full,
+        peers=[
+            PeerFigures(str(peer), ctx.members.up(peer), guard.offset_ms(peer))
+            for peer in sorted(ctx.peers)
+        ],
+        cache_bytes=cache.bytes_used,
+        cache_bytes_max=cache.bytes_max,
+        cache_entries=len(cache),
+        cache_hits=cache.hits,
+        cache_misses=cache.misses,
+        counters={name: getattr(ctx.counters, name) for name in sorted(Counters.__slots__)},
+    )

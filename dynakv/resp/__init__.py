@@ -1,0 +1,1 @@
+"""The Redis protocol: a door for the clients and tools that people have already."""

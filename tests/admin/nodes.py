@@ -1,0 +1,113 @@
+"""Answers of made-up nodes: as values, and from servers that can also fall silent."""
+
+import contextlib
+import threading
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import grpc
+
+from dynakv.admin.survey import Reply, Survey
+from dynakv.v1 import kvstore_pb2_grpc, ring_pb2
+from dynakv.v1 import node_status_pb2 as pb
+from tests.admin.test_ring import member, state_of
+
+
+def state(
+    count: int = 3, by: str = "n1", down: Sequence[str] = (), *, keyspaces: int = 1, **fields: Any
+) -> ring_pb2.GetRingStateResponse:
+    """Return the ring of n1 to n<count> as the node `by` sees it."""
+    found = state_of([member(i) for i in range(1, count + 1)], down)
+    del found.keyspaces[keyspaces:]
+    found.answered_by = by
+    for one in found.members:
+        one.client_address = f"{one.node_id}:1"
+    for name, value in fields.items():
+        setattr(found, name, value)
+    return found
+
+
+def status(node: str, **fields: Any) -> pb.GetNodeStatusResponse:
+    """Return what a healthy node of three says of itself."""
+    offsets: dict[str, int] = fields.pop("offsets", {})
+    found = pb.GetNodeStatusResponse(
+        node_id=node,
+        version="0.1.0",
+        starts=1,
+        uptime_ms=192_000,
+        clock=pb.ClockStatus(trusted=True),
+        load=pb.LoadStatus(client_keys_max=20_000),
+        cache=pb.CacheStatus(hits=3, misses=1),
+        store=pb.StoreStatus(rows=1_234, database_bytes=3 << 20, disk_free_share=0.5),
+        peers=[pb.PeerStatus(node_id=n, clock_offset_ms=ms) for n, ms in offsets.items()],
+        counters={"puts": 5},
+    )
+    for name, value in fields.items():
+        if name == "store" and value is None:
+            found.ClearField("store")
+        elif name in ("clock", "load", "cache", "store"):
+            getattr(found, name).CopyFrom(value)
+        elif name == "counters":
+            found.counters.update(value)
+        else:
+            setattr(found, name, value)
+    return found
+
+
+def healthy(count: int = 3) -> dict[str, Reply]:
+    """Return what all nodes of a cluster answer, by address."""
+    names = [f"n{i}" for i in range(1, count + 1)]
+    return {f"{name}:1": Reply(state(count, name), status(name), 1.25) for name in names}
+
+
+def survey_of(replies: dict[str, Reply]) -> Survey:
+    return Survey(["n1:1"], replies, 1_200)
+
+
+class Node(kvstore_pb2_grpc.KVStoreServicer):
+    """One node that answers, or waits for ever while `silent` is set."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.address = ""
+        self.silent = False
+        self.ring = ring_pb2.GetRingStateResponse()
+        self.records: dict[bytes, pb.InspectKeyResponse] = {}
+        self.released = threading.Event()
+
+    def GetRingState(self, request: Any, context: Any) -> ring_pb2.GetRingStateResponse:
+        self._wait()
+        return self.ring
+
+    def GetNodeStatus(self, request: Any, context: Any) -> pb.GetNodeStatusResponse:
+        self._wait()
+        return status(self.name)
+
+    def InspectKey(self, request: Any, context: Any) -> pb.InspectKeyResponse:
+        self._wait()
+        nothing = pb.InspectKeyResponse(node_id=self.name, held=pb.HELD_NOTHING)
+        return self.records.get(request.key, nothing)
+
+    def _wait(self) -> None:
+        if self.silent:
+            self.released.wait(10)
+
+
+@contextlib.contextmanager
+def cluster(count: int = 3) -> Iterator[list[Node]]:
+    """Serve nodes that all know each other's addresses."""
+    nodes = [Node(f"n{i}") for i in range(1, count + 1)]
+    with contextlib.ExitStack() as stack:
+        for node in nodes:
+            server = grpc.server(ThreadPoolExecutor(max_workers=4))
+            kvstore_pb2_grpc.add_KVStoreServicer_to_server(node, server)  # type: ignore[no-untyped-call]
+            node.address = f"127.0.0.1:{server.add_insecure_port('127.0.0.1:0')}"
+            server.start()
+            stack.callback(server.stop, None)
+            stack.callback(node.released.set)
+        for node in nodes:
+            node.ring = state(count, node.name)
+            for one, other in zip(node.ring.members, nodes, strict=True):
+                one.client_address = other.address
+        yield nodes

@@ -1,0 +1,44 @@
+"""What would be lost without some nodes, from the command line."""
+
+import json
+from collections.abc import Iterator
+
+import pytest
+
+from dynakv.admin.main import app
+from dynakv.client import terminal
+from tests.admin.nodes import cluster
+
+
+@pytest.fixture
+def endpoint() -> Iterator[str]:
+    with cluster() as nodes:
+        yield nodes[0].address
+
+
+def run(*words: str) -> int:
+    return terminal.exit_code("dynakv-admin", app, {}, ["what-if", *words])
+
+
+def test_one_node_of_three_may_go(endpoint: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("-e", endpoint, "--down", "n2") == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0] == "without n2 every key still has a quorum"
+    assert lines[2].split("  ")[0] == "KEYSPACE"
+    assert lines[3].split() == ["default", "3", "2", "2", "100", "%", "0", "%", "0", "%", "0", "%"]
+
+
+def test_two_of_three_may_not(endpoint: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("-e", endpoint, "--down", "n2,n3", "-o", "json") == 3
+    found = json.loads(capsys.readouterr().out)
+    assert found["down"] == ["n2", "n3"]
+    keyspace = found["keyspaces"][0]
+    assert (keyspace["groups"], keyspace["no_read"], keyspace["no_write"]) == (256, 256, 256)
+
+
+def test_a_stranger_is_a_usage_error(endpoint: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("-e", endpoint, "--down", "n9") == 64
+    line = "dynakv-admin: --down: 'n9' is no member; members are n1, n2, n3\n"
+    assert capsys.readouterr().err == line
+    assert run("-e", endpoint) == 64
+    assert "Missing option '--down'" in capsys.readouterr().err
