@@ -1,7 +1,8 @@
 """Which peers this node believes up: an opinion, used to choose whom to ask, never whom to count.
 
-Heard from within `suspect_ms`: up. A link that reports itself broken: down at once. A node that was
-paused itself (a long gap between two ticks) first gives its peers the time it missed, since the
+A peer is up once it answered a heartbeat, so that both ways are known to work, and while anything
+was heard from it within `suspect_ms`. A link that reports itself broken: down at once. A node that
+was paused itself (a long gap between two ticks) first gives its peers the time it missed, since the
 silence may be its own: Dadgar et al., "Lifeguard" (2018), section III.
 """
 
@@ -22,8 +23,12 @@ class Members:
         self._suspect_ms = suspect_ms
         self._ticked_ms = now_ms
 
-    def heard(self, peer: str, now_ms: int) -> bool:
-        """Take note of a sign of life; True if the peer counted as down until now."""
+    def heard(self, peer: str, now_ms: int) -> None:
+        """Take note of a sign of life; it does not show yet that the peer can be reached."""
+        self._heard_ms[peer] = now_ms
+
+    def answered(self, peer: str, now_ms: int) -> bool:
+        """Take note of an answered heartbeat; True if the peer counted as down until now."""
         self._heard_ms[peer] = now_ms
         if self._up[peer]:
             return False

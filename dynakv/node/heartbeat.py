@@ -17,10 +17,6 @@ class Heartbeat:
         self._foreign: dict[str, None] = {}
         ctx.at(ctx.now.mono_ms, self._round)
 
-    def foreign(self, peer: str) -> bool:
-        """Say whether the peer was found to follow another layout."""
-        return peer in self._foreign
-
     def hurry(self) -> None:
         """Ask every peer at the next look: this node's clock leapt."""
         self._due_ms = dict.fromkeys(self._due_ms, 0)
@@ -70,13 +66,15 @@ class Heartbeat:
             elif isinstance(reply, Beaten) and self._same(
                 peer, reply.cluster_id, reply.layout_digest
             ):
-                self._sample(peer, reply, asked_ms)
+                self._beaten(peer, reply, asked_ms)
 
         ctx.ask(peer, beat, asked_ms + interval_ms, beaten)
 
-    def _sample(self, peer: NodeId, reply: Beaten, asked_ms: int) -> None:
+    def _beaten(self, peer: NodeId, reply: Beaten, asked_ms: int) -> None:
         ctx = self._ctx
         ctx.client_addresses[peer] = reply.client_address
+        if ctx.members.answered(peer, ctx.now.mono_ms):
+            ctx.note("peer_up", peer=peer)
         if ctx.guard.sample(peer, reply.wall_ms, asked_ms, ctx.now.mono_ms):
             event = "clock_trusted" if ctx.guard.trusted else "clock_doubted"
             ctx.note(event, peer=peer, offset_ms=ctx.guard.offset_ms(peer) or 0)

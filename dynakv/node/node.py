@@ -88,10 +88,7 @@ class Node:
             return False
         if not ctx.clock.observe(header.hlc, ctx.believed_ms()):
             ctx.counters.refused_stamps += 1
-        if not self._heartbeat.foreign(header.node_id) and ctx.members.heard(
-            header.node_id, now.mono_ms
-        ):
-            ctx.note("peer_up", peer=header.node_id)
+        ctx.members.heard(header.node_id, now.mono_ms)
         return True
 
     def asked(
