@@ -186,6 +186,8 @@ def _verdict(where: Place, replicas: list[Replica], newest: list[pb.InspectKeyRe
         return f"no replica of {count} tells what it holds"
     held = _HELD.get(newest[0].held, "?")
     parts = [f"{len(newest)} of {count} replicas hold the newest known ({held})"]
+    if held == "nothing":
+        parts = [f"{len(newest)} of {count} replicas hold nothing"]
     if len(newest) == count:
         parts = [f"all {count} replicas agree ({held})"]
     for state, what in (

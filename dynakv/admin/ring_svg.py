@@ -19,6 +19,7 @@ BANDS: Final = 110.0  # what all bands take of the radius
 GAP: Final = 2.0
 ROW: Final = 26  # height of a bar with its text
 BAR: Final = 180  # length of the greatest share
+NAME: Final = 16  # characters beside a bar; the title has the whole name
 TABLE_X: Final = SIZE + 20
 WIDTH: Final = TABLE_X + 460
 TOP: Final = 70
@@ -128,7 +129,9 @@ def _bars(nodes: Sequence[Node], color: dict[str, str]) -> Iterator[str]:
         name = f"{node.node}{zone}{' down' if is_down else ''}"
         mark = ' class="down"' if is_down else ""
         figures = f"{100 * node.share:.1f} %, {node.groups} groups"
-        yield f'<text y="{y + 13}"{mark}>{escape(name)}</text>'
+        short = name if len(name) <= NAME else f"{name[: NAME - 1]}…"
+        title = f"<title>{escape(name)}</title>"
+        yield f'<text y="{y + 13}"{mark}>{escape(short)}{title}</text>'
         yield f'<rect x="130" y="{y}" width="{length:.1f}" height="16" fill="{color[node.node]}"/>'
         yield f'<text class="small" x="{130 + length + 6:.1f}" y="{y + 12}">{figures}</text>'
 

@@ -1,5 +1,6 @@
 """A run of `dynakv-cli batch`: the file in, progress and failed lines on stderr, an exit code."""
 
+import asyncio
 import contextlib
 import signal
 import sys
@@ -32,13 +33,18 @@ async def run(connection: Connection, file: str, form: str | None, reach: Reach)
         await _check(connection, reach)
         totals = Totals()
         progress = Progress(totals)
+        ending = ""
         try:
             await batch.run(connection, parsed, reach, totals, progress.report)
         except RefusedError as error:
+            ending = str(error)
+        except (KeyboardInterrupt, asyncio.CancelledError):
+            ending = "interrupted; of lines behind these a message may have been done"
+            raise
+        finally:
             progress.end()
-            terminal.say(f"dynakv-cli: {error}")
-            return int(totals.worst)
-        progress.end()
+            if ending:
+                terminal.say(f"dynakv-cli: {ending}")
     return int(totals.worst)
 
 

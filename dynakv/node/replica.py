@@ -107,6 +107,8 @@ class Replica:
                 rows[i] = row
                 if row is DAMAGED:
                     ctx.trees.forget(keyspace, group)
+                elif len(ctx.damaged_rows):  # it was misread once: damage to come waits anew
+                    ctx.damaged_rows.healed(keyspace, keys[i])
                 ctx.cache.fill(ticket, keyspace, keys[i], row)
             ctx.cache.end_read(ticket)
             loaded = self._loaded(keyspace, keys, rows)

@@ -90,7 +90,11 @@ class Stamper:
         clock.raise_ceiling(reply.ceiling_ms)
         self._raising = False
         waiting, self._waiting = self._waiting, {}
+        refusal = self.refusal()  # the clock may have leapt while they waited
         for number, (arrival_ms, count, then, refused) in waiting.items():
+            if refusal is not None:
+                refused(refusal.kind, refusal.reason)
+                continue
             # Where the disk took longer than the ceiling runs ahead, a stamp lags behind the wall
             # clock rather than wait for ever, but never behind the moment it was asked for: who
             # came too late for this ceiling waits for the next, which is above all so far.

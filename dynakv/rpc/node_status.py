@@ -17,6 +17,7 @@ from dynakv.errors import Failure, Kind, StorageError, UsageError
 from dynakv.node.figures import Figures, StoreFigures
 from dynakv.node.messages import Failed, Header, Load, Loaded, Outcome, PeerReply
 from dynakv.rpc.collector import FULL
+from dynakv.rpc.methods import Context, timeout_ms
 from dynakv.rpc.ports import Inbox
 from dynakv.v1 import node_status_pb2 as pb
 
@@ -45,10 +46,9 @@ class NodeStatus:
         return response
 
     async def inspect(
-        self, request: pb.InspectKeyRequest, context: object
+        self, request: pb.InspectKeyRequest, context: Context
     ) -> pb.InspectKeyResponse | Failure:
         """Return what the node itself holds under a key."""
-        del context
         keyspace = _keyspace(self._inbox.layout(), request.keyspace or DEFAULT_KEYSPACE)
         key = request.key
         if not 1 <= len(key) <= limits.KEY_BYTES_MAX:
@@ -56,7 +56,7 @@ class NodeStatus:
                 f"key has {len(key)} bytes: 1 to {limits.KEY_BYTES_MAX} bytes are allowed"
             )
         header = self._inbox.header()
-        reply = await self._own(header, Load(keyspace.keyspace_id, header.epoch, [key]))
+        reply = await self._own(header, Load(keyspace.keyspace_id, header.epoch, [key]), context)
         if isinstance(reply, Failure):
             return reply
         token = token_of(key, hash_tags=keyspace.settings.hash_tags)
@@ -74,7 +74,7 @@ class NodeStatus:
             _fill(response, reply.records[0], self._wall_ms())
         return response
 
-    async def _own(self, header: Header, load: Load) -> Loaded | Failure:
+    async def _own(self, header: Header, load: Load, context: Context) -> Loaded | Failure:
         """Return the answer of this node's own replica."""
         answered: asyncio.Future[PeerReply] = asyncio.get_running_loop().create_future()
 
@@ -82,10 +82,10 @@ class NodeStatus:
             if not answered.done():  # done: the caller has gone away
                 answered.set_result(reply)
 
-        if not self._inbox.peer(header.node_id, load, take):
+        if not self._inbox.peer(header.node_id, load, take, timeout_ms(context)):
             return FULL
         reply = await answered
-        if isinstance(reply, Failed):  # the layout changed since we looked
+        if isinstance(reply, Failed):  # the layout changed since we looked, or it waited too long
             return Failure(Kind.UNAVAILABLE, f"this node's replica refused: {reply.reason.name}")
         assert isinstance(reply, Loaded)
         return reply

@@ -80,6 +80,12 @@ def test_an_older_register_or_none_is_behind(older: pb.InspectKeyResponse) -> No
     assert found.exit_code == 2
 
 
+def test_nothing_on_some_and_silence_on_others_is_no_agreement() -> None:
+    found = shown(NOTHING, "no connection", NOTHING)
+    assert found.verdict == "2 of 3 replicas hold nothing; silent: n2"
+    assert found.exit_code == 2
+
+
 def test_the_newest_on_too_few_replicas_is_said() -> None:
     found = shown(held(), held(TIME + 1, held=pb.HELD_TOMBSTONE), NOTHING)
     assert states(found) == {"n1": "behind", "n2": "newest", "n3": "behind"}

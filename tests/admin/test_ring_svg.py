@@ -55,6 +55,12 @@ def test_names_from_outside_are_escaped() -> None:
     assert any("<&\">'" in (text.text or "") for text in root.iter(f"{SVG}text"))
 
 
+def test_a_long_name_is_cut_and_stands_whole_in_its_title() -> None:
+    texts = [text for text in drawn(3, zone="z" * 64).iter(f"{SVG}text") if len(text)]
+    assert {len(text.text or "") for text in texts} == {16}
+    assert texts[1].findtext(f"{SVG}title") == f"n2 ({'z' * 64})"
+
+
 def test_a_node_that_is_down_is_marked_in_words() -> None:
     texts = [text for text in drawn(3).iter(f"{SVG}text") if text.get("class") == "down"]
     assert [text.text for text in texts] == ["n1 down"]

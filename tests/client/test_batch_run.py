@@ -5,6 +5,7 @@ import json
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -119,6 +120,32 @@ def test_what_would_fail_every_line_is_refused_before_the_first(
     assert run(jsonl(tmp_path / "b", {"key": "a", "value": ""}), *words) == 64
     assert line in capsys.readouterr().err
     assert not store.pipelines()
+
+
+def test_an_interrupted_batch_says_how_far_it_came(
+    store: CliStore, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    typed = [b'{"key": "k%d", "value": ""}\n' % i for i in range(batch.MESSAGE_ENTRIES + 1)]
+
+    class Keyboard(io.RawIOBase):
+        """A pipe on which somebody types a few lines and then Ctrl-C."""
+
+        def readable(self) -> bool:
+            return True
+
+        def readinto(self, buffer: Any) -> int:
+            if not typed:
+                raise KeyboardInterrupt
+            line = typed.pop(0)
+            buffer[: len(line)] = line
+            return len(line)
+
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BufferedReader(Keyboard())))
+    assert run("-") == 130
+    lines = capsys.readouterr().err.splitlines()
+    assert lines[0].startswith(f"{batch.MESSAGE_ENTRIES} done in ")
+    assert lines[1].startswith("dynakv-cli: interrupted; ")
+    assert len(store.values) == batch.MESSAGE_ENTRIES
 
 
 class Screen(io.StringIO):

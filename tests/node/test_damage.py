@@ -314,3 +314,17 @@ def test_after_a_restart_the_wait_begins_anew() -> None:
     cluster.pass_ms(HEAL_AFTER_MS)
     assert value_of(cluster.ask(Get("default", [b"k"]))) == b"good"
     assert isinstance(row_of(cluster, "n1", b"k"), Record)
+
+
+def test_a_row_that_was_only_misread_once_waits_anew_when_it_is_damaged() -> None:
+    cluster = damaged("n1")
+    keyspace = cluster.nodes["n1"].context.by_name["default"].keyspace_id
+    load = Load(keyspace, 1, [b"k"])
+    (reply,) = cluster.ask(load, "n1")
+    assert reply.outcomes == [Outcome.DAMAGED]  # type: ignore[attr-defined]
+    cluster.flip("n1", b"k")  # back: the disk read it wrong, it did not lie wrong
+    cluster.ask(load, "n1")
+    cluster.pass_ms(HEAL_AFTER_MS)
+    cluster.flip("n1", b"k")
+    (reply,) = cluster.ask(load, "n1")
+    assert reply.outcomes == [Outcome.DAMAGED]  # type: ignore[attr-defined]

@@ -199,6 +199,28 @@ def test_an_expire_into_the_past_that_says_applied_deletes() -> None:
     assert set(values(cluster, key).values()) == {None}
 
 
+def test_the_retry_stands_above_what_overtook_it_though_no_node_remembers_that_clock() -> None:
+    cluster, key = overtaken()
+    cluster.nodes = {node: cluster.start(node, starts=2) for node in cluster.nodes}  # all at once
+    cluster.run()
+    assert max(node.header().hlc for node in cluster.nodes.values()) < (START.wall_ms + 400) << 16
+    assert failure_of(cluster.ask(Expire("default", [key], [5_000]), "n5")).kind is Kind.UNAVAILABLE
+    assert expire(cluster, key, ttl_ms=5_000, at="n5") == {0: True}
+
+
+def test_an_expire_into_the_past_overtaken_by_the_value_alone_is_refused() -> None:
+    cluster = warmed(5)
+    key = cluster.key_on("n1", absent=("n5",))
+    cluster.put(key, b"old")
+    ahead = [(START.wall_ms + 400) << 16]
+    cluster.put(key, b"new", expiries_ms=[-1], times=ahead, writers=[77])
+    message = Expire("default", [key], expiries_ms=[1])
+    assert failure_of(cluster.ask(message, "n5")).kind is Kind.UNAVAILABLE
+    assert set(values(cluster, key).values()) == {b"new"}
+    assert applied_of(cluster.ask(message, "n5")) == {0: True}
+    assert set(values(cluster, key).values()) == {None}
+
+
 def test_only_the_overtaken_keys_of_an_expire_are_refused() -> None:
     cluster, key = overtaken()
     parts = cluster.ask(Expire("default", [b"absent", key, b"other"], [5_000] * 3), "n5")

@@ -142,7 +142,7 @@ def inspected(inbox: Inbox, run: Run, reply: PeerReply, key: bytes = b"k") -> pb
 
     async def scenario() -> None:
         async with door(inbox) as stub:
-            found.append(await stub.InspectKey(pb.InspectKeyRequest(key=key)))
+            found.append(await stub.InspectKey(pb.InspectKeyRequest(key=key), timeout=8))
 
     run(scenario())
     return found[0]
@@ -155,6 +155,7 @@ def test_inspect_asks_the_node_s_own_replica_and_nobody_else(run: Run) -> None:
     keyspace = inbox.the_layout.keyspaces[0]
     assert inbox.peer_asked == [("n1", Load(keyspace.keyspace_id, 1, [b"k"]))]
     assert inbox.asked == []
+    assert 0 < inbox.timeouts_ms[0] <= 8_000  # the caller's own deadline
     token = token_of(b"k", hash_tags=False)
     assert (found.node_id, found.token, found.group) == ("n1", token, token >> 62)
     assert found.replica  # three members, three replicas
