@@ -53,6 +53,8 @@ class Screen:
             _write(f"\r{text}\x1b[K")
             return
         if size != self._reserved:
+            if self._reserved is not None and self._reserved.lines < size.lines:
+                _write(f"\x1b7\x1b[{self._reserved.lines};1H\x1b[K\x1b8")  # what stood there
             self._reserved = size
             # One row down first, in the same column (IND): the cursor may stand in the very row
             # that is taken. Setting the region moves the cursor, so it is saved and restored.
