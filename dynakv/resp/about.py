@@ -30,7 +30,7 @@ def info(conn: Connection, request: Request) -> bytes:
     for name, section in _SECTIONS.items():
         if everything or name.lower() in wanted:
             lines += [f"# {name}", *(f"{k}:{v}" for k, v in section(conn).items()), ""]
-    return text("\r\n".join(lines))
+    return replies.verbatim("\r\n".join(lines), conn.protocol)
 
 
 def _server(conn: Connection) -> Fields:

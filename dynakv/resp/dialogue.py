@@ -248,10 +248,16 @@ def _client_getname(conn: Connection, request: Request) -> bytes:
     return bulk(conn.name) if conn.name else conn.null
 
 
+def _client_info(conn: Connection, request: Request) -> bytes:
+    del request
+    return replies.verbatim(f"{_described(conn)}\n", conn.protocol)
+
+
 def _client_list(conn: Connection, request: Request) -> bytes:
     if len(request) > 2 and [word.upper() for word in request[2:]] != [b"TYPE", b"NORMAL"]:
         raise CommandError(SYNTAX_ERROR)
-    return text("".join(f"{_described(other)}\n" for other in conn.door.connections()))
+    lines = "".join(f"{_described(other)}\n" for other in conn.door.connections())
+    return replies.verbatim(lines, conn.protocol)
 
 
 def _client_reply(conn: Connection, request: Request) -> bytes:
@@ -306,7 +312,7 @@ def _described(conn: Connection) -> str:
 
 _CLIENT: Final[dict[bytes, tuple[int, Local]]] = {
     b"ID": (2, _client_id),
-    b"INFO": (2, lambda conn, _: text(f"{_described(conn)}\n")),
+    b"INFO": (2, _client_info),
     b"LIST": (-2, _client_list),
     b"GETNAME": (2, _client_getname),
     b"SETNAME": (3, _client_setname),

@@ -54,14 +54,14 @@ class Walk:
         self._keyspace = keyspace
         self._look = look
         self._done = done
-        self._limit = limit
+        self.limit = limit
         self._range = Range()
 
     def over(self, keys: Range) -> None:
         """Begin, or go on, with these keys."""
         self._range = keys
         message = List(
-            self._keyspace, keys.start, keys.end, keys.after, limit=self._limit, keys_only=True
+            self._keyspace, keys.start, keys.end, keys.after, limit=self.limit, keys_only=True
         )
         asks.page(self._turn, message, self._take)
 
@@ -268,13 +268,15 @@ def _scan_behind(
 
     def look(page: Listed) -> bool:
         nonlocal seen, pages, position
-        seen += len(page.records)
+        records = page.records[: options.count - seen]
+        seen += len(records)
         pages += 1
-        found.extend(record.key for record in page.records if matches(record.key))
-        if page.next is None:
+        found.extend(record.key for record in records if matches(record.key))
+        position = records[-1].key if records else page.next
+        if page.next is None and len(records) == len(page.records):
             position = None
             return False
-        position = page.records[-1].key if page.records else page.next
+        walk.limit = limits.PAGE_ROWS_MAX  # most of the page was deleted: look further ahead
         return seen < options.count and pages < _SCAN_PAGES_MAX
 
     def done(failure: Failure | None) -> None:
@@ -287,7 +289,8 @@ def _scan_behind(
 
     whole = matching(options.pattern)
     limit = min(options.count, limits.PAGE_ROWS_MAX)
-    Walk(conn, scope.keyspace, look, done, limit).over(Range(whole.start, whole.end, after))
+    walk = Walk(conn, scope.keyspace, look, done, limit)
+    walk.over(Range(whole.start, whole.end, after))
 
 
 def _search(conn: Connection, scope: Scope, slot: Slot, options: _Options, cursor: int) -> None:

@@ -53,6 +53,12 @@ def text(value: str) -> bytes:
     return bulk(value.encode())
 
 
+def verbatim(value: str, protocol: int) -> bytes:
+    """Return a text that clients should show as it is; in version 2 a bulk string."""
+    raw = value.encode()
+    return b"=%d\r\ntxt:%b\r\n" % (len(raw) + 4, raw) if protocol == 3 else bulk(raw)
+
+
 def simple(value: str) -> bytes:
     """Return a simple string, which must be one line."""
     return b"+" + value.encode() + CRLF

@@ -7,8 +7,8 @@ else goes to the exact reader below, which is incremental (a byte at a time cost
 once), bounded, and gives the complaints of Redis (networking.c, processMultibulkBuffer and
 processInlineBuffer) in its words.
 
-One leniency remains: in a whole chunk an argument may also be a simple string (`+`), a big number or
-a verbatim string of version 3; Redis takes bulk strings only. Looking for them costs more than
+One leniency remains: in a whole chunk an argument may also be a simple string (`+`), a big number
+or a verbatim string of version 3; Redis takes bulk strings only. Looking for them costs more than
 reading.
 
 How it is known that a chunk was whole: a request of random bytes is fed behind it, and only a

@@ -208,7 +208,8 @@ class _Demo:
         view = views[first.node_id]
         print(f"{len(nodes)} nodes are serving; data and logs in {self._directory}")
         for node in nodes:
-            print(f"  {node.node_id}  clients {node.client}  peers {node.peer}")
+            redis = f"  redis {node.redis}" if node.redis is not None else ""
+            print(f"  {node.node_id}  clients {node.client}  peers {node.peer}{redis}")
         print(f"export DYNAKV_ENDPOINTS={self._plan.endpoints()}")
         key, value = _SAMPLE_KEY.decode(), _SAMPLE_VALUE.decode()
         print(f"put {key} {value} through {first.node_id}: OK after {waited_ms:.0f} ms")

@@ -137,6 +137,8 @@ class Child:
         words = ["--node-id", node.node_id, "--data-dir", str(self._directory / node.node_id)]
         words += ["--cluster", self._plan.members()]
         words += ["--listen-client", node.client, "--listen-peer", node.peer]
+        if node.redis is not None:
+            words += ["--listen-redis", node.redis]
         via = self._links.via(node.node_id) if self._links is not None else {}
         if via:
             words += ["--peer-via", ",".join(f"{n}={where}" for n, where in via.items())]

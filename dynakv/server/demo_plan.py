@@ -1,7 +1,8 @@
 """Which nodes a demo cluster has, on which ports and in which directory.
 
 Node i listens on base + i for clients and base + 100 + i for peers, so that base 50050 gives the
-default ports of a node. Base 0 takes free ports. A directory that is kept remembers its plan in
+default ports of a node, and on 6400 + i for Redis clients, with another base on base + 50 + i. Base
+0 takes free ports. A directory that is kept remembers its plan in
 `demo.json`: its nodes know each other by address, so a restart must use the same ports.
 """
 
@@ -22,6 +23,8 @@ NODES: Final = 3
 NODES_MAX: Final = 16  # processes of one machine; a cluster may have more
 BASE_PORT: Final = 50_050
 PEER_PORTS_ABOVE: Final = 100
+REDIS_BASE_PORT: Final = 6_400  # beside BASE_PORT
+REDIS_PORTS_ABOVE: Final = 50  # any other base
 BASE_PORT_MAX: Final = 65_535 - PEER_PORTS_ABOVE - NODES_MAX
 PLAN: Final = "demo.json"
 
@@ -32,6 +35,7 @@ class DemoNode(Struct, frozen=True):
     node_id: str
     client_port: int
     peer_port: int
+    redis_port: int = 0  # 0: a plan of a demo that was kept before there was this door
 
     @property
     def client(self) -> str:
@@ -42,6 +46,11 @@ class DemoNode(Struct, frozen=True):
     def peer(self) -> str:
         """Where its peers reach it."""
         return f"{HOST}:{self.peer_port}"
+
+    @property
+    def redis(self) -> str | None:
+        """Where Redis clients reach it."""
+        return f"{HOST}:{self.redis_port}" if self.redis_port else None
 
 
 class Plan(Struct, frozen=True):
@@ -84,11 +93,15 @@ def plan(nodes: int | None, base_port: int | None, persist: Path | None) -> Plan
     count = NODES if nodes is None else nodes
     base = BASE_PORT if base_port is None else base_port
     if base == 0:
-        ports = _free_ports(2 * count)
-        return Plan(0, [DemoNode(f"n{i + 1}", *ports[2 * i : 2 * i + 2]) for i in range(count)])
+        ports = _free_ports(3 * count)
+        return Plan(0, [DemoNode(f"n{i + 1}", *ports[3 * i : 3 * i + 3]) for i in range(count)])
+    redis = REDIS_BASE_PORT if base == BASE_PORT else base + REDIS_PORTS_ABOVE
     return Plan(
         base,
-        [DemoNode(f"n{i}", base + i, base + PEER_PORTS_ABOVE + i) for i in range(1, count + 1)],
+        [
+            DemoNode(f"n{i}", base + i, base + PEER_PORTS_ABOVE + i, redis + i)
+            for i in range(1, count + 1)
+        ],
     )
 
 
@@ -105,7 +118,11 @@ def remember(plan: Plan, persist: Path) -> None:
 def refuse_taken_ports(plan: Plan) -> None:
     """Raise RefusedError where somebody listens on one of the ports already."""
     for node in plan.nodes:
-        for port, purpose in ((node.client_port, "clients"), (node.peer_port, "peers")):
+        for port, purpose in (
+            (node.client_port, "clients"),
+            (node.peer_port, "peers"),
+            (node.redis_port, "Redis clients"),
+        ):
             with socket.socket() as probe:
                 # What TIME_WAIT keeps is free for a listener; a second listener is refused.
                 probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

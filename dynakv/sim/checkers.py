@@ -8,7 +8,8 @@ write.
 
 Rules: L1 acknowledged writes are not lost and refused ones never surface; L5 nothing is returned
 past its expiry, nothing is hidden before it; L7 quorum reads never go backwards; L8 a node's stamps
-rise, and none is older than what it stands for; L9 stamps beyond the clock bound are refused; "stamps": one stamp stands for one content.
+rise, and none is older than the request it was given to; L9 stamps beyond the clock bound are
+refused; "stamps": one stamp stands for one content.
 """
 
 from collections.abc import Iterable, Sequence

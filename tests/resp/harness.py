@@ -184,9 +184,7 @@ class Client:
         self._world = world
         self.connection = connection
         self.transport = FakeTransport()
-        self._reader = hiredis.Reader(
-            protocolError=AssertionError, replyError=lambda text: Exception(text)
-        )
+        self._reader = hiredis.Reader(protocolError=AssertionError, replyError=Exception)
         connection.connection_made(self.transport)  # type: ignore[arg-type]
 
     def send(self, data: bytes) -> None:

@@ -242,9 +242,7 @@ def test_half_closed_connections_get_their_replies_before_they_close(
     assert client.transport.closed
 
 
-def test_quit_answers_what_came_before_and_runs_nothing_after(
-    world: World, client: Client
-) -> None:
+def test_quit_answers_what_came_before_and_runs_nothing_after(world: World, client: Client) -> None:
     client.send_all("SET a 1", "QUIT", "SET b 1")
     world.run()
     assert client.replies() == [b"OK", b"OK"]

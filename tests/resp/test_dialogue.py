@@ -38,8 +38,10 @@ def test_a_greeting_changes_the_replies_behind_it_only(world: World, client: Cli
         ("AUTH root x", "WRONGPASS invalid username-password pair or user is disabled."),
         (
             "AUTH x",
-            "ERR AUTH <password> called without any password configured for the default user."
-            " Are you sure your configuration is correct?",
+            (
+                "ERR AUTH <password> called without any password configured for the default user."
+                " Are you sure your configuration is correct?"
+            ),
         ),
         ("AUTH a b c", "ERR syntax error"),
         ("PING a b", "ERR wrong number of arguments for 'ping' command"),

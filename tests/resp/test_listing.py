@@ -55,9 +55,7 @@ def test_a_count_above_a_page_takes_several_pages(world: World, client: Client) 
     assert cursor != b"0"
 
 
-def test_a_cursor_can_be_used_again_and_on_another_connection(
-    world: World, client: Client
-) -> None:
+def test_a_cursor_can_be_used_again_and_on_another_connection(world: World, client: Client) -> None:
     fill(client, 30)
     cursor, _ = client.say("SCAN 0")
     second = client.say(f"SCAN {cursor.decode()}")

@@ -1,6 +1,7 @@
 import pytest
 
 from dynakv import limits
+from dynakv.errors import Failure, Kind
 from dynakv.node.messages import KEEP_EXPIRY
 from tests.resp.harness import WALL_MS, Client, World
 
@@ -100,7 +101,7 @@ def test_what_reads_and_writes_in_one_step_is_refused_and_says_why(
     world: World, client: Client, command: str
 ) -> None:
     text = client.error(command)
-    assert text.startswith(f"ERR {command.split()[0]}")
+    assert text.startswith(f"ERR {command.split(maxsplit=1)[0]}")
     assert "leaderless keyspace 'default'" in text
     assert text.endswith("it needs a Raft keyspace")
     assert world.asked() == []
@@ -178,8 +179,6 @@ def test_a_value_above_the_limit_is_refused_alone(world: World) -> None:
 
 
 def test_an_mset_says_how_much_of_it_failed(world: World, client: Client) -> None:
-    from dynakv.errors import Failure, Kind
-
     world.node.failing = lambda message, i: Failure(Kind.UNKNOWN, "who knows") if i else None
     assert client.error("MSET a 1 b 2 c 3") == (
         "UNKNOWNOUTCOME 2 of 3 keys failed, the others did not: who knows"

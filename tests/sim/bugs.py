@@ -15,7 +15,7 @@ from dynakv.core import cache, hlc, record
 from dynakv.core.hlc import wall_ms_of
 from dynakv.core.record import NO_EXPIRY, Record
 from dynakv.core.table import Damaged
-from dynakv.node import context, damage, expire, quorum_read, quorum_write, replica
+from dynakv.node import context, damage, expire, quorum_read, quorum_write, replica, stamping
 from dynakv.node.messages import Saved
 from dynakv.sim.store import Store
 
@@ -175,6 +175,17 @@ def ceiling_not_persisted() -> Any:
     return patched((hlc.HybridClock, "__init__", init))
 
 
+def stamp_before_request() -> Any:
+    """Whoever waits for a slow disk is stamped below the ceiling asked for before it came."""
+    original = stamping.Stamper._raised
+
+    def raised(self: Any, reply: Any) -> None:
+        self._waiting = {number: (0, *rest) for number, (_, *rest) in self._waiting.items()}
+        original(self, reply)
+
+    return patched((stamping.Stamper, "_raised", raised))
+
+
 def ttl_from_receipt() -> Any:
     """Each replica counts a TTL from when it received the record."""
     original = replica.Replica.save
@@ -196,15 +207,18 @@ def repair_writes_older() -> Any:
     """Read repair sends the side that lost."""
     original: Callable[..., None] = quorum_read.QuorumRead._save
 
-    def save(self: Any, target: str, entries: list[int], *, heals: bool) -> None:
-        best = list(self._best)
-        for i in entries:
-            for _, theirs, records in self._seen:
-                other = records[theirs.index(i)] if i in theirs else None
-                if other is not None and other.value_time < self._best[i].value_time:
-                    self._best[i] = other
-        original(self, target, entries, heals=heals)
-        self._best = best
+    def save(
+        self: Any, target: str, entries: list[int], records: list[Record], *, heals: bool
+    ) -> None:
+        sent = []
+        for i, winner in zip(entries, records, strict=True):
+            oldest = winner
+            for _, theirs, seen in self._seen:
+                other = seen[theirs.index(i)] if i in theirs else None
+                if other is not None and other.value_time < oldest.value_time:
+                    oldest = other
+            sent.append(oldest)
+        original(self, target, entries, sent, heals=heals)
 
     return patched((quorum_read.QuorumRead, "_save", save))
 
@@ -275,6 +289,7 @@ BUGS: dict[str, Callable[[], Any]] = {
         persist_revives,
         stamp_without_writer,
         ceiling_not_persisted,
+        stamp_before_request,
         ttl_from_receipt,
         repair_writes_older,
         late_answer_wins,
