@@ -209,7 +209,7 @@ class Checker:
             self.observe(record, now_us)
         self._issued[writer] = newest
 
-    # --- helpers -----------------------------------------------------------------------------
+    # --- judging -----------------------------------------------------------------------------
 
     def _state(self, key: bytes) -> KeyState:
         state = self.keys.get(key)
