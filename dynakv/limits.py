@@ -23,6 +23,7 @@ NODE_ID_BYTES_MAX: Final = 64
 # --- time ------------------------------------------------------------------------------------
 CLOCK_BOUND_MS: Final = 500  # a stamp further ahead of the wall clock than this is refused
 CLOCK_WARNING_MS: Final = 100
+CLOCK_PAIR_MS: Final = 5  # two readings of one moment further apart are taken again
 CLOCK_LEAP_MS: Final = 250  # wall against monotonic clock, between two looks
 CLOCK_SAMPLE_AGE_MS: Final = 10_000  # a peer not heard from for longer has no say any more
 HLC_AHEAD_MS: Final = 250  # how far the persisted upper bound of the clock runs ahead of use
@@ -36,28 +37,47 @@ HEDGE_MS: Final = 50  # a read asks the remaining replicas after this much silen
 # is every read that began before that: their deadlines are at most DEADLINE_MS_MAX each.
 HEAL_AFTER_MS: Final = 2 * DEADLINE_MS_MAX
 HEARTBEAT_MS: Final = 1_000
-HEARTBEAT_DEADLINE_MS: Final = 1_000
+BEAT_CHECKS: Final = 10  # looks per heartbeat: so often is a peer asked that is down
 SUSPECT_MS: Final = 5_000  # silence after which a peer counts as down
 PAUSE_MS: Final = 1_000  # after a pause of this length a node doubts itself before its peers
+REFUSING_MS: Final = 200  # so long a draining node refuses in words before it closes its doors
+DRAIN_MS: Final = 5_000  # then, of each door, for calls under way; an attempt takes 2 s
+STATUS_DISK_MS: Final = 500  # how long an operator's question waits for the disk
 
 # --- the driver ------------------------------------------------------------------------------
 TURN_MESSAGES_MAX: Final = 256  # a turn yields to the event loop after this many messages ...
 TURN_MS_MAX: Final = 2  # ... or this much time, so that sockets are served
+TURN_MESSAGES_MIN: Final = TURN_MESSAGES_MAX // 8  # of each queue, even when time is up
 INBOX_CLIENT_KEYS_MAX: Final = 20_000  # about half a second of work; more is refused at the door
 BYTES_PER_KEY: Final = 4096  # so many bytes of values weigh as much as one key more
 INBOX_PEER_KEYS_MAX: Final = 50_000
 COALESCED_KEYS_MAX: Final = 512  # client requests of one turn put together up to this many keys
-OPERATIONS_MAX: Final = 10_000  # unfinished operations of one coordinator
+OPERATIONS_MAX: Final = 10_000  # calls under way at the gRPC door of the clients
 
 # --- storage ---------------------------------------------------------------------------------
 TRANSACTION_ROWS_MAX: Final = 1_000
 TRANSACTION_BYTES_MAX: Final = 4 << 20
 READ_KEYS_MAX: Final = 256  # keys of one statement and of one reader's task
+READERS: Final = 2  # connections that read, each with a thread and one task in flight
 CACHE_BYTES_MAX: Final = 64 << 20  # default of the knob `storage.cache_bytes_max`
+CACHE_BYTES_HARD_MAX: Final = 1 << 40  # a tebibyte: more is a unit mistake
+WRITTEN_KEYS_MAX: Final = 20_000  # written while one slow read is out: about a second
+DAMAGED_ROWS_MAX: Final = 10_000  # beyond it the oldest are forgotten, and wait anew
+RECENT_ROWS_MAX: Final = 16_384  # the writer remembers, of one of two generations ...
+RECENT_BYTES_MAX: Final = 16 << 20  # ... keys and values; mostly shared with the cache
+INLINE_VALUE_BYTES_MAX: Final = 4096  # larger values are fetched one by one
 CHECKPOINT_BYTES: Final = 8 << 20  # WAL growth after which the writer checkpoints
+WAL_BYTES_MAX: Final = 8 * CHECKPOINT_BYTES  # beyond it the writer waits for readers ...
+RESTART_WAIT_MS: Final = 250  # ... so long: a reader's task takes a few milliseconds
+BUSY_MS: Final = 5_000  # how long to wait for a stranger's lock before giving up
+WRITER_CACHE_BYTES: Final = 64 << 20  # the upper levels of the index, and its recent leaves
+READER_CACHE_BYTES: Final = 16 << 20
+STATEMENTS_MAX: Final = 64  # prepared statements kept: every size of every form
 DISK_RESERVE_SHARE: Final = 0.05  # writes are refused when less of the disk than this is free
+FREE_SHARE_AGE_MS: Final = 1_000  # how old the share that is free may be
 PAGE_ROWS_MAX: Final = 256  # of one scan: a reader thread is busy for a few milliseconds
 PAGE_BYTES_MAX: Final = 256 << 10
+GROUP_ROWS_MIN: Final = 8  # of each group in a scan of many: most pages then are full
 
 # --- between nodes ---------------------------------------------------------------------------
 COALESCED_BYTES_MAX: Final = 256 << 10  # values of requests put together, for the data lane
@@ -66,6 +86,7 @@ FRAME_BYTES_MAX: Final = 256 << 10  # of the data lane; a larger message travels
 OUTSTANDING_BYTES_MAX: Final = 16 << 20  # unanswered per peer; beyond it an ask fails at once
 OUTSTANDING_ASKS_MAX: Final = 10_000
 MESSAGE_BYTES_MAX: Final = 32 << 20  # of gRPC: a full request, its columns and room to grow
+PART_BYTES_MAX: Final = MESSAGE_BYTES_MAX - 4096  # leaves room for the frame's header
 RECONNECT_MS: Final = 50  # a cluster that starts must not wait for its slowest node
 RECONNECT_MS_MAX: Final = 1_000  # between attempts to reach a peer that stays away
 CONNECT_MS_MAX: Final = 1_000  # of one attempt: a peer behind a cut cable refuses nothing
@@ -84,6 +105,7 @@ RESP_REQUEST_BYTES_MAX: Final = 32 << 20  # unfinished per connection: all value
 RESP_UNANSWERED_MAX: Final = 1_024  # commands per connection; beyond it nothing is read
 RESP_OUTPUT_BYTES_MAX: Final = 1 << 20  # unsent per connection; beyond it replies wait
 RESP_CONNECTIONS_MAX: Final = 10_000
+RESP_KEEPALIVE_S: Final = 300  # of silence before the kernel asks whether a client is still there
 RESP_QUEUED_MAX: Final = 10_000  # commands between MULTI and EXEC ...
 RESP_QUEUED_BYTES_MAX: Final = 16 << 20  # ... and their arguments together
 RESP_COLUMN_BYTES_MAX: Final = 4 << 20  # of one turn's values: what one transaction takes

@@ -11,14 +11,16 @@ Three kinds decide the order in which commands of one connection run (`connectio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import Enum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from dynakv.resp.columns import Scope, Slot
-from dynakv.resp.replies import CommandError
+from dynakv.resp.replies import CommandError, shown
 from dynakv.resp.requests import Request
 
 if TYPE_CHECKING:
     from dynakv.resp.connection import Connection
+
+_ERROR_ARGUMENTS_CHARACTERS: Final = 128  # quoted of a command that nobody knows
 
 Local = Callable[["Connection", Request], bytes]
 Start = Callable[["Connection", Scope, Request, Slot], None]
@@ -82,3 +84,15 @@ def needs_raft(what: str, keyspace: str) -> CommandError:
         f" '{keyspace}' cannot do without silently undoing concurrent writes; nothing was done;"
         " it needs a Raft keyspace"
     )
+
+
+def unknown(request: Request) -> CommandError:
+    """Return the complaint about a name that is no command, with the beginning of its words."""
+    beginning = ""
+    for argument in request[1:]:
+        room = _ERROR_ARGUMENTS_CHARACTERS - len(beginning)
+        if room <= 0:
+            break
+        beginning += f"'{shown(argument, room)}' "
+    name = shown(request[0])
+    return CommandError(f"ERR unknown command '{name}', with args beginning with: {beginning}")

@@ -14,6 +14,7 @@ client does not take its replies.
 """
 
 import asyncio
+import socket
 from collections import deque
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Final, cast
@@ -23,7 +24,7 @@ from msgspec import Struct
 from dynakv import limits
 from dynakv.resp import replies
 from dynakv.resp.columns import Scope, Slot
-from dynakv.resp.command import Command, Kind, wrong_arity
+from dynakv.resp.command import Command, Kind, unknown, wrong_arity
 from dynakv.resp.order import KeyOrder
 from dynakv.resp.replies import CommandError
 from dynakv.resp.requests import Request, RequestReader
@@ -32,7 +33,6 @@ if TYPE_CHECKING:
     from dynakv.resp.door import Door
 
 _SENT: Final = b""  # in a slot whose reply has left: answered, and holding no memory
-_ERROR_ARGUMENTS_CHARACTERS: Final = 128
 
 
 class _Waiting(Struct):
@@ -90,6 +90,7 @@ class Connection(asyncio.Protocol):
         peer = transport.get_extra_info("peername")
         self.peer = f"{peer[0]}:{peer[1]}" if peer else ""
         transport.set_write_buffer_limits(limits.RESP_OUTPUT_BYTES_MAX)
+        _probe(transport)
         if not self.door.admit(self):
             self._last_words = replies.error("ERR max number of clients reached")
             self.end()
@@ -99,6 +100,10 @@ class Connection(asyncio.Protocol):
         del exc
         self._transport = None
         self._ending = True
+        for slot in self._slots:
+            slot.link = None
+        for order in self._orders.values():
+            order.forget_all()
         self._slots.clear()
         self._waiting.clear()
         self._backlog.clear()
@@ -169,7 +174,9 @@ class Connection(asyncio.Protocol):
         if not self._unread:
             out: list[bytes] = []
             while slots and (reply := slots[0].reply) is not None:
-                slots.popleft().reply = _SENT
+                slot = slots.popleft()
+                slot.reply = _SENT
+                slot.link = None  # slots are not seen by the collector: no cycles, no long chains
                 out.append(reply)
             if out:
                 self._transport.write(out[0] if len(out) == 1 else b"".join(out))
@@ -242,7 +249,7 @@ class Connection(asyncio.Protocol):
             return
         command = self._find(request[0]) or self._find(request[0].upper())
         if command is None:
-            self._refuse(_unknown(request))
+            self._refuse(unknown(request))
         elif not command.fits(len(request)):
             self._refuse(wrong_arity(command.name))
         elif self.queued is not None and not command.immediate:
@@ -311,7 +318,8 @@ class Connection(asyncio.Protocol):
             self._order.first(slot, keys, writes=command.writes)
             blockers = None
         elif command.writes:
-            joins = self.scope.puts if command.name == "SET" else None
+            plain = command.name == "SET" and len(request) == 3
+            joins = self.scope.puts if plain else None
             blockers = self._order.writing(slot, keys, joins)
         else:
             blockers = self._order.reading(slot, keys)
@@ -375,13 +383,13 @@ class Connection(asyncio.Protocol):
         self.aborted = False
 
 
-def _unknown(request: Request) -> CommandError:
-    shown = replies.shown
-    beginning = ""
-    for argument in request[1:]:
-        room = _ERROR_ARGUMENTS_CHARACTERS - len(beginning)
-        if room <= 0:
-            break
-        beginning += f"'{shown(argument, room)}' "
-    name = shown(request[0])
-    return CommandError(f"ERR unknown command '{name}', with args beginning with: {beginning}")
+def _probe(transport: asyncio.Transport) -> None:
+    """Let the kernel notice a client that vanished without a word; as tcp-keepalive of Redis."""
+    sock = transport.get_extra_info("socket")
+    if sock is None:
+        return
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    if hasattr(socket, "TCP_KEEPIDLE"):
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, limits.RESP_KEEPALIVE_S)
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPINTVL, limits.RESP_KEEPALIVE_S // 3)
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPCNT, 3)

@@ -136,7 +136,7 @@ class LimitsSection(_Section):
 class StorageSection(_Section):
     """How the disk is used."""
 
-    cache_bytes_max: Annotated[Int, Field(ge=0, le=checks.CACHE_BYTES_CEILING)] = (
+    cache_bytes_max: Annotated[Int, Field(ge=0, le=limits.CACHE_BYTES_HARD_MAX)] = (
         limits.CACHE_BYTES_MAX
     )
 

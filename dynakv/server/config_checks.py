@@ -18,8 +18,6 @@ from dynakv.core.layout import DEFAULT_KEYSPACE, Mode
 if TYPE_CHECKING:
     from dynakv.server.config import Config, MemberEntry
 
-CACHE_BYTES_CEILING = 1 << 40  # a tebibyte: more is a unit mistake
-
 Wrong = tuple[str, object, str]  # dotted name, value (None: not given), sentence
 
 _BEYOND_LOOPBACK = (

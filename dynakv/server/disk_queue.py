@@ -23,8 +23,6 @@ from dynakv.core.table import (
 from dynakv.errors import StorageError
 from dynakv.node.figures import StoreFigures
 
-_READS_IN_FLIGHT_MAX = 2  # one per reader thread of the store
-
 
 class Disk(Protocol):
     """What the driver needs of the store (`storage/store.py`); callbacks come in the loop."""
@@ -81,7 +79,7 @@ class DiskQueue:
         """Hand over what may leave now."""
         if self._writes and not self._writing:
             self._write()
-        while self._reads and self._reading < _READS_IN_FLIGHT_MAX:
+        while self._reads and self._reading < limits.READERS:
             self._read()
 
     def _write(self) -> None:

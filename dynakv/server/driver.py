@@ -45,15 +45,16 @@ from dynakv.node.messages import (
     Refused,
     Save,
     Scan,
+    entries_in,
 )
 from dynakv.node.node import Node
+from dynakv.node.put import put_bytes
 from dynakv.server.disk_queue import Disk, DiskQueue
 
 log = structlog.get_logger()
 
 # Call, message, sender (None: a client), and when, by the loop's clock, it is too late.
 _Waiting = tuple[int, ClientMessage | PeerMessage, str | None, float]
-_PAIR_MS_MAX = 5  # a pair of clock readings further apart than this is taken again
 
 
 class Links(Protocol):
@@ -69,7 +70,7 @@ def read_clocks() -> Now:
         before = time.monotonic_ns()
         wall = time.time_ns()
         after = time.monotonic_ns()
-        if after - before < _PAIR_MS_MAX * 1_000_000:
+        if after - before < limits.CLOCK_PAIR_MS * 1_000_000:
             return Now(wall // 1_000_000, after // 1_000_000)
 
 
@@ -112,12 +113,13 @@ class Driver:
 
     def client(self, message: ClientMessage, answer: Callable[[ClientReply], None]) -> bool:
         """Queue a client's message; False if too many keys wait for their answer."""
-        count = _entries_in(message)
+        count = entries_in(message)
         if self._draining:
             failure = Failure(Kind.UNAVAILABLE, "nothing was done: the node is shutting down")
             self._loop.call_soon(answer, Refused(list(range(count)), failure))
             return True
-        load = count + _bytes_in(message) // limits.BYTES_PER_KEY
+        value_bytes = put_bytes(message) if isinstance(message, Put) else 0
+        load = count + value_bytes // limits.BYTES_PER_KEY
         if self._client_keys + load > limits.INBOX_CLIENT_KEYS_MAX or self.halted.done():
             return False
         self._client_keys += load
@@ -223,9 +225,8 @@ class Driver:
                 call, reply = queue.popleft()
                 node.answered(call, reply, now)
         for asks in (self._beats, self._peer_asks, self._clients):
-            share = limits.TURN_MESSAGES_MAX // 8  # taken even when time is up already
             for taken in range(min(len(asks), limits.TURN_MESSAGES_MAX)):
-                if taken >= share and time.monotonic_ns() > end_ns:
+                if taken >= limits.TURN_MESSAGES_MIN and time.monotonic_ns() > end_ns:
                     break
                 call, message, sender, until_s = asks.popleft()
                 if until_s < now_s:
@@ -305,18 +306,8 @@ def _too_late(message: ClientMessage | PeerMessage) -> ClientReply | PeerReply:
     """Return the refusal of a message that waited until its deadline; nothing was done for it."""
     if isinstance(message, Put | Get | Expire | List):
         failure = Failure(Kind.EXHAUSTED, "overloaded: the request waited until its deadline")
-        return Refused(list(range(_entries_in(message))), failure)
+        return Refused(list(range(entries_in(message))), failure)
     return Failed(Reason.OVERLOADED)
-
-
-def _bytes_in(message: ClientMessage) -> int:
-    if not isinstance(message, Put):
-        return 0
-    return sum(len(value) for value in message.values if value is not None)
-
-
-def _entries_in(message: ClientMessage) -> int:
-    return 1 if isinstance(message, List) else max(len(message.keys), 1)
 
 
 def _keys_in(message: PeerMessage) -> int:

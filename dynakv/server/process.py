@@ -1,8 +1,8 @@
 """One node, put together: store, node, driver, links and doors; and how it ends.
 
-The first SIGTERM, SIGINT or SIGHUP drains: health says NOT_SERVING, the client door takes no more
-calls, running ones get a few seconds, peers are served until then, and the WAL is moved into the
-database. The second one ends the process at once, which loses nothing that was acknowledged. So
+The first SIGTERM, SIGINT or SIGHUP drains: health says NOT_SERVING, and for a moment (REFUSING_MS)
+clients are refused in words. Then the Redis door and after it the gRPC door close, each with up to
+DRAIN_MS for calls under way; peers are served until then, and the WAL is moved into the database. The second one ends the process at once, which loses nothing that was acknowledged. So
 does a disk that can no longer be trusted, with exit code 70: nothing more is written.
 """
 
@@ -18,7 +18,7 @@ from typing import Any, Final, TypeVar
 
 import structlog
 
-from dynakv import __version__
+from dynakv import __version__, limits
 from dynakv.client.terminal import EXIT_SOFTWARE
 from dynakv.core import layout as layouts
 from dynakv.core.address import joined, parsed
@@ -33,8 +33,6 @@ from dynakv.server.config import Config
 from dynakv.server.driver import Driver, read_clocks
 from dynakv.storage.store import Store
 
-DRAIN_MS: Final = 5_000  # for calls under way; an attempt takes 2 s
-REFUSING_MS: Final = 200  # so long clients are refused in words before the door is closed
 STDIN_BYTES: Final = 4_096
 
 Door = TypeVar("Door", servers.Server, resp.Server)
@@ -81,10 +79,10 @@ async def _serve_with(store: Store, config: Config, stop: asyncio.Event) -> None
         ending.push_async_callback(peer_door.stop)
         client_door = await _opened(servers.serve_clients(driver, config.listen.client))
         # Last in, first out: clients are drained while the node still reaches its peers.
-        ending.push_async_callback(client_door.stop, DRAIN_MS / 1000)
+        ending.push_async_callback(client_door.stop, limits.DRAIN_MS / 1000)
         if config.listen.redis is not None:
             redis_door = await _opened(_redis_door(driver, config, config.listen.redis))
-            ending.push_async_callback(redis_door.stop, DRAIN_MS / 1000)
+            ending.push_async_callback(redis_door.stop, limits.DRAIN_MS / 1000)
         _say_ready(config, store, driver, client_door.port)
         notify.ready()
         await _stopped_or_halted(stop, driver)
@@ -93,7 +91,7 @@ async def _serve_with(store: Store, config: Config, stop: asyncio.Event) -> None
         await client_door.set_serving(serving=False)
         # Who asks during this phase is told to go elsewhere; a closed door would only cut him off.
         driver.drain()
-        await asyncio.sleep(REFUSING_MS / 1000)
+        await asyncio.sleep(limits.REFUSING_MS / 1000)
     _exit_if_halted(driver)
     driver.halted.cancel()  # that the last turns find the store closed is no failing disk
 

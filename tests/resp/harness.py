@@ -170,8 +170,8 @@ class FakeTransport:
         assert not self.reading
         self.reading = True
 
-    def get_extra_info(self, name: str) -> tuple[str, int]:
-        return ("127.0.0.1", 5)
+    def get_extra_info(self, name: str) -> tuple[str, int] | None:
+        return ("127.0.0.1", 5) if name == "peername" else None
 
     def set_write_buffer_limits(self, high: int) -> None:
         pass

@@ -63,6 +63,15 @@ def test_writes_of_one_key_in_one_turn_share_a_message_in_their_order(
     assert client.replies() == [b"OK"] * 3 + [b"3"]
 
 
+def test_a_write_that_goes_into_another_message_waits_for_the_one_before(
+    world: World, client: Client
+) -> None:
+    client.send_all("SET a 1", "SET a 2 EX 10", "SET a 3", "DEL a")
+    assert [m.values for m in world.asked()] == [[b"1"]]
+    world.run()
+    assert client.replies() == [b"OK", b"OK", b"OK", 1]
+
+
 def test_writes_of_one_key_do_not_overtake_a_read_between_them(
     world: World, client: Client
 ) -> None:

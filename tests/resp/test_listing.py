@@ -190,3 +190,16 @@ def test_long_work_for_a_client_that_is_gone_stops(world: World, client: Client)
     world.asked()
     world.run()
     assert world.asked() == []
+
+
+def test_a_cursor_stands_at_a_key_that_exists_where_the_page_ends_in_deleted_ones(
+    client: Client,
+) -> None:
+    keys = fill(client, 30)
+    client.say([b"DEL", *keys[4:10]])
+    cursor, found = client.say("SCAN 0 COUNT 4")
+    assert found == keys[:4]
+    client.say([b"DEL", *keys[10:20]])
+    cursor, found = client.say("SCAN 0 COUNT 5")
+    assert found == [*keys[:4], keys[20]]
+    assert int(cursor) == cursor_of("default", keys[20])

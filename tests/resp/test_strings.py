@@ -178,6 +178,12 @@ def test_a_value_above_the_limit_is_refused_alone(world: World) -> None:
     assert client.error([b"SETEX", b"a", b"1", b"x" * 11]) == f"ERR {text}"
 
 
+def test_one_unknown_outcome_makes_that_of_all_unknown(world: World, client: Client) -> None:
+    kinds = [Kind.UNAVAILABLE, Kind.UNKNOWN, Kind.UNAVAILABLE]
+    world.node.failing = lambda message, i: Failure(kinds[i], kinds[i].value)
+    assert client.error("MSET a 1 b 2 c 3") == "UNKNOWNOUTCOME unknown"
+
+
 def test_an_mset_says_how_much_of_it_failed(world: World, client: Client) -> None:
     world.node.failing = lambda message, i: Failure(Kind.UNKNOWN, "who knows") if i else None
     assert client.error("MSET a 1 b 2 c 3") == (
