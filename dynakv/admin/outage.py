@@ -107,4 +107,4 @@ def sentence(found: Iterable[Loss]) -> str:
         return f"{read} of keys{where} have no read quorum"
     if any(loss.short for loss in found):
         return "every key still has a quorum"
-    return "every key has all its replicas"
+    return "all replicas of every key are up"

@@ -72,7 +72,7 @@ def loss(name: str = "default", **counts: int) -> Loss:
 @pytest.mark.parametrize(
     ("found", "text"),
     [
-        ([loss()], "every key has all its replicas"),
+        ([loss()], "all replicas of every key are up"),
         ([loss(short=100)], "every key still has a quorum"),
         ([loss(short=12, no_write=12)], "12 % of keys have no write quorum"),
         ([loss(short=12, no_read=12)], "12 % of keys have no read quorum"),

@@ -22,7 +22,7 @@ def shown(**changes: Reply) -> Status:
 
 def test_three_nodes_that_answer_alike_are_healthy() -> None:
     found = shown()
-    assert found.verdict == "HEALTHY - 3 of 3 nodes up; every key has all its replicas"
+    assert found.verdict == "HEALTHY - 3 of 3 nodes up; all replicas of every key are up"
     assert found.agreement == "layout 1 agreed by 3/3"
     assert (found.state, found.exit_code, found.problems) == (State.HEALTHY, 0, [])
 
@@ -76,7 +76,7 @@ def test_what_a_node_says_of_itself_degrades_the_cluster(
     found = shown(n2=Reply(state(3, "n2"), reply, 1.0))
     assert found.state is State.DEGRADED
     assert found.problems == [f"n2 {problem}"]
-    assert found.verdict.endswith(f"3 of 3 nodes up; every key has all its replicas; n2 {problem}")
+    assert found.verdict.endswith(f"3 of 3 nodes up; all replicas of every key are up; n2 {problem}")
 
 
 def test_damage_that_was_met_is_a_note_and_no_verdict() -> None:

@@ -105,7 +105,7 @@ def test_a_healthy_cluster_is_told_in_the_first_sentence(
 ) -> None:
     assert run("-e", endpoint) == 0
     output = capsys.readouterr()
-    head = "HEALTHY - 3 of 3 nodes up; every key has all its replicas\nlayout 1 agreed by 3/3; "
+    head = "HEALTHY - 3 of 3 nodes up; all replicas of every key are up\nlayout 1 agreed by 3/3; "
     assert output.out.startswith(head)
     assert "\x1b" not in output.out
     assert output.err == ""
