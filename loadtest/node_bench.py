@@ -19,6 +19,7 @@ from random import Random
 from dynakv.core import table
 from dynakv.core.layout import KeyspaceSettings, Member, NodeId, encode, first_layout
 from dynakv.node.messages import (
+    FRAME_VERSION,
     STORE,
     Answer,
     Ask,
@@ -35,7 +36,7 @@ from dynakv.node.messages import (
     Saved,
     Stored,
 )
-from dynakv.node.node import FRAME_VERSION, Config, Node
+from dynakv.node.node import Config, Node
 from dynakv.rpc import codec
 
 SIZES = (1, 16, 64, 256)

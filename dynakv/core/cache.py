@@ -24,6 +24,7 @@ from collections import OrderedDict
 from enum import Enum
 from typing import Final
 
+from dynakv import limits
 from dynakv.core.record import Record, covers
 from dynakv.core.table import Damaged, Row
 
@@ -43,7 +44,6 @@ Measured 553 with tracemalloc at 100,000 entries; the rest is slack for a table 
 entry without a record costs less and counts the same."""
 
 ENTRY_SHARE: Final = 8  # a larger part of the cache than 1/8 is no entry: it would evict thousands
-WRITTEN_KEYS_MAX: Final = 20_000  # what can be written while one slow read is out, about a second
 
 
 class RecordCache:
@@ -138,7 +138,7 @@ class RecordCache:
     def _note_write(self, where: tuple[int, bytes]) -> None:
         self._writes += 1
         self._written[where] = self._writes
-        if len(self._written) > WRITTEN_KEYS_MAX:
+        if len(self._written) > limits.WRITTEN_KEYS_MAX:
             self._written.clear()
             self._floor = self._writes
 

@@ -79,10 +79,6 @@ class Layout(Struct, frozen=True):
     members: tuple[Member, ...]  # sorted by node_id
     keyspaces: tuple[Keyspace, ...]  # sorted by name
 
-    def member(self, node_id: str) -> Member | None:
-        """Return the member of that id. O(members)."""
-        return next((m for m in self.members if m.node_id == node_id), None)
-
     def keyspace(self, name: str) -> Keyspace | None:
         """Return the keyspace of that name. O(keyspaces)."""
         return next((k for k in self.keyspaces if k.settings.name == name), None)

@@ -16,7 +16,6 @@ from typing import Final
 from msgspec import Struct
 from xxhash import xxh3_64_intdigest
 
-TOMBSTONE: Final = None  # the value of a deleted, or never written, value register
 NO_EXPIRY: Final = 0
 
 _HEAD = Layout("<QQQQQIB").pack

@@ -93,13 +93,6 @@ def shares_of(candidates: Sequence[Candidate], n: int) -> dict[str, Fraction]:
     return shares
 
 
-def held_fractions(placement: Sequence[Sequence[str]]) -> dict[str, float]:
-    """Return for each node that occurs the fraction of all replicas it holds; they add up to 1."""
-    held = Counter(chain.from_iterable(placement))
-    total = held.total()
-    return {node_id: held[node_id] / total for node_id in sorted(held)}
-
-
 class _Placement:
     """One run of the algorithm: first every group walks, then groups left short are completed."""
 

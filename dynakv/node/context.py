@@ -11,7 +11,7 @@ from dynakv.core.cache import RecordCache
 from dynakv.core.clock_guard import ClockGuard
 from dynakv.core.hashtree import HashTrees
 from dynakv.core.hlc import HybridClock
-from dynakv.core.layout import Keyspace, Layout, NodeId, decode, group_shift, token_of
+from dynakv.core.layout import Keyspace, NodeId, decode, group_shift, token_of
 from dynakv.core.members import Members
 from dynakv.core.table import Remembered
 from dynakv.node.damage import DamagedRows
@@ -37,7 +37,7 @@ class Config(Struct, frozen=True):
 
 
 class Counters:
-    """Plain integers that the shell reads; what has its own metric later stands here."""
+    """How often what happened since the start; plain integers that the shell reads."""
 
     __slots__ = (
         "clock_refusals",
@@ -108,10 +108,9 @@ class Placement:
 class Context:
     """The state shared by a node's sub-machines; only the node's own turn touches it."""
 
-    def __init__(
-        self, remembered: Remembered, config: Config, random: Random, now: Now, layout: Layout
-    ) -> None:
-        """Begin a life of the node at the moment `now`."""
+    def __init__(self, remembered: Remembered, config: Config, random: Random, now: Now) -> None:
+        """Begin a life of the node at the moment `now`, with the layout it remembers."""
+        layout = decode(remembered.layout)
         self.config = config
         self.node_id = config.node_id
         self.random = random
@@ -131,7 +130,7 @@ class Context:
         self.layout_digest = layout.digest()
         self.peers = [m.node_id for m in layout.members if m.node_id != config.node_id]
         self.disk_full = False  # below its reserve: nothing more is saved here
-        self.client_addresses = {str(config.node_id): config.client_address}
+        self.client_addresses: dict[str, str] = {}  # of the peers heard from
         self.members = Members(self.peers, now.mono_ms, config.suspect_ms)
         placements = [Placement(keyspace, config.node_id) for keyspace in layout.keyspaces]
         self.by_name = {placement.name: placement for placement in placements}
@@ -140,11 +139,6 @@ class Context:
         self._calls = remembered.starts << 40
         self._asks: dict[int, tuple[Then, str]] = {}
         self._timers: SortedDict[int, list[Callable[[], None]]] = SortedDict()
-
-    @classmethod
-    def open(cls, remembered: Remembered, config: Config, random: Random, now: Now) -> "Context":
-        """Begin with the layout that the data directory remembers."""
-        return cls(remembered, config, random, now, decode(remembered.layout))
 
     def believed_ms(self) -> int:
         """Return the wall clock to judge by now."""

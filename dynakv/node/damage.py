@@ -6,9 +6,7 @@ row is healed only when every write acknowledged before the damage was seen is o
 read that began before that. Forgotten at a restart, which only makes the wait begin anew.
 """
 
-from typing import Final
-
-_ROWS_MAX: Final = 10_000  # beyond it the oldest are forgotten, and wait anew
+from dynakv import limits
 
 
 class DamagedRows:
@@ -28,7 +26,7 @@ class DamagedRows:
     def seen(self, keyspace: int, key: bytes, now_ms: int) -> bool:
         """Take note of a damaged row; say whether it may be healed now."""
         since_ms = self._since_ms.setdefault((keyspace, key), now_ms)
-        if len(self._since_ms) > _ROWS_MAX:
+        if len(self._since_ms) > limits.DAMAGED_ROWS_MAX:
             del self._since_ms[next(iter(self._since_ms))]
         return now_ms - since_ms >= self._heal_after_ms
 

@@ -1,10 +1,9 @@
 """Heartbeats: signs of life, clock samples, and the check that both nodes mean the same cluster."""
 
+from dynakv import limits
 from dynakv.core.layout import NodeId
 from dynakv.node.context import Context
 from dynakv.node.messages import Beat, Beaten, Failed, PeerReply, Reason
-
-_CHECKS_PER_BEAT = 10  # how much more often a peer that is down, or a doubted clock, is asked
 
 
 class Heartbeat:
@@ -38,7 +37,7 @@ class Heartbeat:
         ctx = self._ctx
         now_ms = ctx.now.mono_ms
         interval_ms = ctx.config.heartbeat_ms
-        ctx.at(now_ms + interval_ms // _CHECKS_PER_BEAT, self._round)
+        ctx.at(now_ms + interval_ms // limits.BEAT_CHECKS, self._round)
         for silent in ctx.members.tick(now_ms):
             ctx.note("peer_down", peer=silent, why="silent")
         for peer in ctx.peers:
@@ -59,7 +58,7 @@ class Heartbeat:
 
         def beaten(reply: object) -> None:
             if not (ctx.members.up(peer) and ctx.guard.trusted):
-                self._due_ms[peer] = ctx.now.mono_ms + interval_ms // _CHECKS_PER_BEAT
+                self._due_ms[peer] = ctx.now.mono_ms + interval_ms // limits.BEAT_CHECKS
             if isinstance(reply, Failed):
                 if reply.reason is Reason.FOREIGN:
                     self._distrust(peer)

@@ -89,6 +89,11 @@ class List(Struct, frozen=True, gc=False):
 ClientMessage = Put | Get | Expire | List
 
 
+def entries_in(message: ClientMessage) -> int:
+    """Return how many entries the answer to a message has; one without keys is refused as one."""
+    return 1 if isinstance(message, List) else max(len(message.keys), 1)
+
+
 class Stored(Struct, frozen=True, gc=False):
     """These entries of a Put are on w disks. `previous` holds live records only, else None."""
 
@@ -245,6 +250,9 @@ class Failed(Struct, frozen=True, gc=False):
 
 PeerMessage = Save | Load | Scan | Beat
 PeerReply = Saved | Loaded | Scanned | Beaten | Failed
+
+
+FRAME_VERSION: Final = 1
 
 
 class Header(Struct, frozen=True, gc=False):

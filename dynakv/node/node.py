@@ -15,10 +15,10 @@ one stamp run, one deadline and one ask per peer serve them all.
 
 from functools import partial
 from random import Random
-from typing import Final, assert_never
+from typing import assert_never
 
 from dynakv import limits
-from dynakv.core.layout import Layout
+from dynakv.core.layout import Layout, Level
 from dynakv.core.table import Remembered
 from dynakv.errors import Failure
 from dynakv.node.context import Config, Context
@@ -27,6 +27,7 @@ from dynakv.node.figures import NodeFigures, node_figures
 from dynakv.node.get import GetBatch
 from dynakv.node.heartbeat import Heartbeat
 from dynakv.node.messages import (
+    FRAME_VERSION,
     Answer,
     Beat,
     ClientMessage,
@@ -43,6 +44,7 @@ from dynakv.node.messages import (
     Refused,
     Save,
     Scan,
+    entries_in,
 )
 from dynakv.node.put import PutBatch, put_bytes
 from dynakv.node.replica import Replica
@@ -50,9 +52,7 @@ from dynakv.node.scan import QuorumScan
 from dynakv.node.stamping import Stamper
 from dynakv.node.validate import refusal, replicas_wanted
 
-FRAME_VERSION: Final = 1
-
-__all__ = ["FRAME_VERSION", "Config", "Node"]
+__all__ = ["Config", "Node"]
 
 
 class Node:
@@ -60,7 +60,7 @@ class Node:
 
     def __init__(self, remembered: Remembered, config: Config, random: Random, now: Now) -> None:
         """Begin a life on what the data directory remembers."""
-        self._ctx = Context.open(remembered, config, random, now)
+        self._ctx = Context(remembered, config, random, now)
         self._replica = Replica(self._ctx)
         self._stamper = Stamper(self._ctx)
         self._heartbeat = Heartbeat(self._ctx)
@@ -187,7 +187,7 @@ class Node:
                 r = replicas_wanted(placement, message.level, message.r, keyspace.rq)
                 # Only the levels quorum and all promise that reads never go backwards.
                 level = message.level or keyspace.settings.default_level
-                promised = not message.r and level.value != "one"
+                promised = not message.r and level is not Level.ONE
                 holders = keyspace.n - keyspace.rq + 1 if promised else 0
                 self._get(call, message, r, holders, deadline_ms)
             case Expire():
@@ -234,7 +234,6 @@ class Node:
         batch.add(call, get)
 
     def _refuse(self, call: int, message: ClientMessage, failure: Failure) -> None:
-        count = 1 if isinstance(message, List) else len(message.keys)
+        count = entries_in(message)
         self._ctx.counters.failed_entries += count
-        entries = list(range(count)) or [0]
-        self._ctx.effects.append(Answer(call, Refused(entries, failure)))
+        self._ctx.effects.append(Answer(call, Refused(list(range(count)), failure)))

@@ -14,13 +14,10 @@ from functools import partial
 from dynakv.core.layout import NodeId
 from dynakv.core.record import Record, covers, intact, merge, with_value
 from dynakv.errors import Failure, Kind
+from dynakv.node.callers import nobody
 from dynakv.node.context import Context, Placement
 from dynakv.node.messages import Failed, Load, Loaded, Outcome, Save, Saved
 from dynakv.node.replica import Replica
-
-
-def _nobody(entries: list[int], _: object) -> None:
-    assert not entries
 
 
 class QuorumRead:
@@ -348,7 +345,7 @@ class QuorumRead:
         self._keys = []
         self._seen = []
         self._best = []
-        self._found = self._failed = _nobody
+        self._found = self._failed = nobody
 
     def _fail(self, entries: list[int], why: str, kind: Kind = Kind.UNAVAILABLE) -> None:
         for i in entries:

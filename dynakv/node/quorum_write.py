@@ -12,15 +12,12 @@ from typing import Final
 from dynakv.core.layout import NodeId
 from dynakv.core.record import Record, merge
 from dynakv.errors import Failure, Kind
+from dynakv.node.callers import nobody
 from dynakv.node.context import Context, Placement
 from dynakv.node.messages import NOTHING_DONE, Failed, Outcome, Save, Saved
 from dynakv.node.replica import Replica
 
 _SETTLED: Final = -(1 << 20)  # in a count of acknowledgements: the entry was answered as failed
-
-
-def _nobody(entries: list[int], _: object) -> None:
-    assert not entries
 
 
 class QuorumWrite:
@@ -117,7 +114,7 @@ class QuorumWrite:
         """Let go of values and callers: the deadline's timer keeps this object until it fires."""
         self._records = []
         self._previous = []
-        self._stored = self._failed = _nobody
+        self._stored = self._failed = nobody
 
     def _take(self, entries: list[int], reply: object) -> None:
         if isinstance(reply, Failed):

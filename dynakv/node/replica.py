@@ -42,7 +42,7 @@ Reply = Callable[[PeerReply], None]
 
 
 class Replica:
-    """Serves Save and Load of peers and of this node's own coordinator."""
+    """Serves Save, Load and Scan of peers and of this node's own coordinator."""
 
     def __init__(self, ctx: Context) -> None:
         """Serve on the node of this context."""

@@ -45,6 +45,8 @@ def replicas_wanted(placement: Placement, level: Level | None, explicit: int, qu
 
 def _keys(keys: list[bytes]) -> str | None:
     count = len(keys)
+    if count == 1 and 1 <= len(keys[0]) <= limits.KEY_BYTES_MAX:
+        return None  # the most frequent: 0.08 us, not 0.33
     if not 1 <= count <= limits.REQUEST_KEYS_MAX:
         return f"a request has {count} keys: 1 to {limits.REQUEST_KEYS_MAX} are allowed"
     lengths = [len(key) for key in keys]
@@ -74,12 +76,13 @@ def _values(ctx: Context, put: Put) -> str | None:
         return f"columns of the request differ in length from its {len(put.keys)} keys"
     if (put.times is None) != (put.writers is None):
         return "stamp: times and writers come together or not at all"
+    if len(put.values) == 1 and len(put.values[0] or b"") <= ctx.config.value_bytes_max:
+        return None  # the most frequent
     lengths = [len(value) for value in put.values if value is not None]
-    if not lengths:
-        return None
-    if max(lengths) > ctx.config.value_bytes_max:
+    longest = max(lengths, default=0)
+    if longest > ctx.config.value_bytes_max:
         return (
-            f"value has {max(lengths)} bytes: at most {ctx.config.value_bytes_max} are allowed"
+            f"value has {longest} bytes: at most {ctx.config.value_bytes_max} are allowed"
             " (limits.value_bytes_max)"
         )
     if sum(lengths) > limits.REQUEST_BYTES_MAX:

@@ -24,6 +24,7 @@ from msgspec.structs import astuple
 from dynakv.core.record import Record
 from dynakv.errors import PeerError
 from dynakv.node.messages import (
+    FRAME_VERSION,
     Beat,
     Beaten,
     Failed,
@@ -41,7 +42,6 @@ from dynakv.node.messages import (
 )
 from dynakv.v1 import node_internal_pb2 as pb
 
-VERSION: Final = 1
 TIMEOUT_MS_MAX: Final = (1 << 32) - 1
 
 _OUTCOMES_OUT: Final[dict[Outcome, pb.Outcome]] = {
@@ -220,7 +220,7 @@ def decode_frame(raw: bytes) -> Frame:
     except DecodeError as error:
         raise PeerError(f"a peer sent {len(raw)} bytes that are no frame") from error
     header = header_of(whole.header)
-    if header.version > VERSION:
+    if header.version > FRAME_VERSION:
         return Frame(
             header,
             [(ask.call, None) for ask in whole.asks],
@@ -236,7 +236,7 @@ def decode_frame(raw: bytes) -> Frame:
 
 
 def header_of(header: pb.Header) -> Header:
-    """Return the header; a version above VERSION is for the caller to refuse.
+    """Return the header; a version above FRAME_VERSION is for the caller to refuse.
 
     Raises PeerError where it is missing or names no node.
     """

@@ -18,6 +18,7 @@ from grpc.aio import InternalError
 from dynakv import limits
 from dynakv.errors import Failure, Kind, PeerError
 from dynakv.node.messages import (
+    FRAME_VERSION,
     Beaten,
     Failed,
     Header,
@@ -35,7 +36,6 @@ from dynakv.v1 import node_internal_pb2 as pb
 from dynakv.v1 import ring_pb2
 
 SERVICE: Final = pb.DESCRIPTOR.services_by_name["NodeInternal"]
-_PART_BYTES_MAX: Final = limits.MESSAGE_BYTES_MAX - 4096  # leaves room for the frame's header
 
 
 class NodeInternal:
@@ -113,7 +113,7 @@ class NodeInternal:
             writer.cancel()
 
     async def _ask(self, header: Header, message: PeerMessage) -> PeerReply:
-        if header.version > codec.VERSION:
+        if header.version > FRAME_VERSION:
             return Failed(Reason.UNSUPPORTED)
         if not self._inbox.heard(header):
             return Failed(Reason.FOREIGN)
@@ -146,7 +146,7 @@ class _Stream:
         header = frame.header
         if frame.replies:
             raise PeerError(f"{header.node_id} sent replies on a stream that carries its asks")
-        known = header.version <= codec.VERSION
+        known = header.version <= FRAME_VERSION
         heard = known and self._inbox.heard(header)
         for (call, message), timeout_ms in zip(frame.asks, frame.timeouts_ms, strict=True):
             if message is None:
@@ -187,7 +187,7 @@ class _Stream:
         if self._closed:
             return
         part = codec.reply_part(call, reply)
-        if len(part) > _PART_BYTES_MAX:
+        if len(part) > limits.PART_BYTES_MAX:
             self._door.oversize_replies += 1
             part = codec.reply_part(call, Failed(Reason.BROKEN))
         self._replies.append(part)

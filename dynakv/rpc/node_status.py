@@ -21,13 +21,15 @@ from dynakv.rpc.methods import Context, timeout_ms
 from dynakv.rpc.ports import Inbox
 from dynakv.v1 import node_status_pb2 as pb
 
-DISK_MS: Final = 500  # how long an operator's question waits for the disk
+_DAMAGED: Final = (Outcome.DAMAGED, Outcome.HEALABLE)
 
 
 class NodeStatus:
     """Answers for one node."""
 
-    def __init__(self, inbox: Inbox, wall_ms: Callable[[], int], disk_ms: int = DISK_MS) -> None:
+    def __init__(
+        self, inbox: Inbox, wall_ms: Callable[[], int], disk_ms: int = limits.STATUS_DISK_MS
+    ) -> None:
         """Serve `inbox`; `wall_ms` is the wall clock, `disk_ms` how long to wait for the disk."""
         self._inbox = inbox
         self._disk_ms = disk_ms
@@ -68,7 +70,7 @@ class NodeStatus:
             group=group,
             replica=header.node_id in keyspace.placement[group],
         )
-        if reply.outcomes is not None and reply.outcomes[0] is Outcome.DAMAGED:
+        if reply.outcomes is not None and reply.outcomes[0] in _DAMAGED:
             response.held = pb.HELD_DAMAGED
         else:
             _fill(response, reply.records[0], self._wall_ms())

@@ -22,6 +22,7 @@ import grpc.aio
 from dynakv import limits
 from dynakv.errors import PeerError
 from dynakv.node.messages import (
+    FRAME_VERSION,
     Ask,
     Beat,
     Beaten,
@@ -41,7 +42,6 @@ from dynakv.rpc.ports import Inbox
 from dynakv.rpc.tasks import start
 
 _METHOD: Final = "/dynakv.v1.NodeInternal/Exchange"
-_PART_BYTES_MAX: Final = limits.MESSAGE_BYTES_MAX - 4096  # leaves room for the frame's header
 _OPTIONS: Final = (
     ("grpc.use_local_subchannel_pool", 1),  # else the lanes would share one connection
     ("grpc.enable_http_proxy", 0),  # a proxy of the environment is not for peers
@@ -175,7 +175,7 @@ class _Link:
     def _has_room(self, size: int) -> bool:
         if not self._bytes:
             # Else the largest request, which is as large as the bound, could never be sent.
-            return size <= _PART_BYTES_MAX
+            return size <= limits.PART_BYTES_MAX
         return (
             self._asks < limits.OUTSTANDING_ASKS_MAX
             and self._bytes + size <= limits.OUTSTANDING_BYTES_MAX
@@ -316,7 +316,7 @@ class _Lane:
             )
         if frame.asks:
             raise PeerError(f"{header.node_id} sent asks on a stream that carries its replies")
-        heard = header.version <= codec.VERSION and self._link.inbox.heard(header)
+        heard = header.version <= FRAME_VERSION and self._link.inbox.heard(header)
         for wire_call, reply in frame.replies:
             self._replied(wire_call, reply, heard=heard)
 

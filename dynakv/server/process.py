@@ -1,9 +1,10 @@
 """One node, put together: store, node, driver, links and doors; and how it ends.
 
-The first SIGTERM, SIGINT or SIGHUP drains: health says NOT_SERVING, and for a moment (REFUSING_MS)
-clients are refused in words. Then the Redis door and after it the gRPC door close, each with up to
-DRAIN_MS for calls under way; peers are served until then, and the WAL is moved into the database. The second one ends the process at once, which loses nothing that was acknowledged. So
-does a disk that can no longer be trusted, with exit code 70: nothing more is written.
+The first SIGTERM, SIGINT or SIGHUP drains: health says NOT_SERVING, and for REFUSING_MS clients are
+refused in words. Then the Redis door and after it the gRPC door close, each with up to DRAIN_MS for
+calls under way; peers are served until then, and the WAL is moved into the database. The second
+signal ends the process at once, which loses nothing that was acknowledged. So does a disk that can
+no longer be trusted, with exit code 70: nothing more is written.
 """
 
 import asyncio

@@ -29,13 +29,6 @@ from dynakv.storage import rows
 from dynakv.storage.recent import RecentRows
 from dynakv.storage.schema import PAGE_BYTES
 
-WAL_BYTES_MAX: Final = 8 * limits.CHECKPOINT_BYTES  # beyond it the writer waits for readers
-RESTART_WAIT_MS: Final = 250  # how long: a reader's task takes a few milliseconds
-BUSY_MS: Final = 5_000  # how long to wait for a stranger's lock before giving up
-WRITER_CACHE_BYTES: Final = 64 << 20  # the upper levels of the index, and its recent leaves
-READER_CACHE_BYTES: Final = 16 << 20
-STATEMENTS_MAX: Final = 64  # prepared statements kept: every size of every form
-
 _FRAME_BYTES: Final = PAGE_BYTES + 24
 _WAL_INDEX_VERSION: Final = 3007000  # https://sqlite.org/walformat.html, section 2.1
 
@@ -192,12 +185,12 @@ class Writer(Connection):
             return
         self._broken = True
         execute = self._conn.execute
-        if self.wal_frames() * _FRAME_BYTES < WAL_BYTES_MAX:
+        if self.wal_frames() * _FRAME_BYTES < limits.WAL_BYTES_MAX:
             _, frames, _ = execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
         else:
-            execute(f"PRAGMA busy_timeout = {RESTART_WAIT_MS}")
+            execute(f"PRAGMA busy_timeout = {limits.RESTART_WAIT_MS}")
             _, frames, _ = execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
-            execute(f"PRAGMA busy_timeout = {BUSY_MS}")
+            execute(f"PRAGMA busy_timeout = {limits.BUSY_MS}")
         self._frames_seen = frames
         self._broken = False
 
@@ -240,14 +233,14 @@ def _connect_writer(database: Path) -> sqlite3.Connection:
         f"{database.as_uri()}?mode=rw",  # never make it here
         uri=True,
         isolation_level=None,
-        timeout=BUSY_MS / 1000,
-        cached_statements=STATEMENTS_MAX,
+        timeout=limits.BUSY_MS / 1000,
+        cached_statements=limits.STATEMENTS_MAX,
     )
     connection.execute("PRAGMA journal_mode = WAL")
     connection.execute("PRAGMA synchronous = FULL")
     connection.execute("PRAGMA wal_autocheckpoint = 0")
     connection.execute("PRAGMA temp_store = MEMORY")
-    connection.execute(f"PRAGMA cache_size = -{WRITER_CACHE_BYTES >> 10}")
+    connection.execute(f"PRAGMA cache_size = -{limits.WRITER_CACHE_BYTES >> 10}")
     return connection
 
 
@@ -256,11 +249,11 @@ def _connect_reader(database: Path) -> sqlite3.Connection:
         f"{database.as_uri()}?mode=ro",
         uri=True,
         isolation_level=None,
-        timeout=BUSY_MS / 1000,
-        cached_statements=STATEMENTS_MAX,
+        timeout=limits.BUSY_MS / 1000,
+        cached_statements=limits.STATEMENTS_MAX,
     )
     connection.execute("PRAGMA temp_store = MEMORY")
-    connection.execute(f"PRAGMA cache_size = -{READER_CACHE_BYTES >> 10}")
+    connection.execute(f"PRAGMA cache_size = -{limits.READER_CACHE_BYTES >> 10}")
     return connection
 
 

@@ -7,15 +7,10 @@ what the old one held is forgotten. Belongs to the writer's thread.
 """
 
 from collections.abc import Iterable
-from typing import Final
 
+from dynakv import limits
 from dynakv.core.record import Record
 from dynakv.core.table import Row, RowKey
-
-ROWS_MAX: Final = 16_384  # of one generation
-BYTES_MAX: Final = (
-    16 << 20
-)  # of one generation, keys and values; mostly shared with the node's cache
 
 
 class RecentRows:
@@ -52,5 +47,5 @@ class RecentRows:
         for where, record in writes.items():
             young[where] = record
             self._bytes += len(record.key) + len(record.value or b"")
-        if len(young) > ROWS_MAX or self._bytes > BYTES_MAX:
+        if len(young) > limits.RECENT_ROWS_MAX or self._bytes > limits.RECENT_BYTES_MAX:
             self._old, self._young, self._bytes = young, {}, 0

@@ -22,9 +22,6 @@ from dynakv.core.record import Record, intact
 from dynakv.core.table import DAMAGED, Page, Row, RowKey, ScanRecords
 from dynakv.storage.schema import UINT64_MAX, signed
 
-INLINE_VALUE_BYTES_MAX: Final = 4096  # larger values are fetched one by one
-CHUNK_ROWS_MAX: Final = limits.READ_KEYS_MAX
-
 T = TypeVar("T")
 
 
@@ -42,7 +39,7 @@ _INTEGERS: Final = ", ".join(f"CAST({column} AS INTEGER)" for column in _STAMPS)
 # A record inside JSON text. Value NULL: a tombstone; `hexadecimal` alone NULL: a large value.
 _GATHERED: Final = (
     f"{_INTEGERS}, length(value), "
-    f"CASE WHEN length(value) <= {INLINE_VALUE_BYTES_MAX} THEN hex(value) END"
+    f"CASE WHEN length(value) <= {limits.INLINE_VALUE_BYTES_MAX} THEN hex(value) END"
 )
 _Gathered = tuple[int, int, int, int, int, int, int, int | None, str | None]  # nth, then as above
 _decode_gathered: Final = msgspec.json.Decoder(list[_Gathered]).decode
@@ -70,7 +67,7 @@ def _store_statement(rows: int) -> str:
 
 
 # Powers of two: any batch is a few statements, and the few statements stay prepared.
-_SIZES: Final = [1 << power for power in range(CHUNK_ROWS_MAX.bit_length())]
+_SIZES: Final = [1 << power for power in range(limits.READ_KEYS_MAX.bit_length())]
 _GATHER: Final = {rows: _gather_statement(rows) for rows in _SIZES}
 _STORE: Final = {rows: _store_statement(rows) for rows in _SIZES}
 _WHOLE: Final = (
@@ -84,7 +81,6 @@ _LIST: Final = (
 )
 _LIST_ALL: Final = _LIST.format(below="")
 _LIST_BELOW: Final = _LIST.format(below="AND key < ? ")
-_GROUP_ROWS_MIN: Final = 8  # of each group in a scan of many: most pages then are full
 
 
 def fetch(connection: sqlite3.Connection, wanted: Sequence[RowKey]) -> list[Row]:
@@ -107,7 +103,7 @@ def scan(connection: sqlite3.Connection, request: ScanRecords) -> Page:
     sqlite3.Error.
     """
     rows_max = request.rows_max
-    share = max(_GROUP_ROWS_MIN, 2 * rows_max // len(request.groups))
+    share = max(limits.GROUP_ROWS_MIN, 2 * rows_max // len(request.groups))
     listed: list[tuple[bytes, int, int]] = []  # key, bytes of its value, group
     ends: list[bytes] = []  # where groups end that may go on
     for group in request.groups:
@@ -234,10 +230,10 @@ def _verified(
 def _chunks(items: Sequence[T]) -> Iterator[Sequence[T]]:
     start, left = 0, len(items)
     while left:
-        size = min(CHUNK_ROWS_MAX, 1 << (left.bit_length() - 1))
+        size = min(limits.READ_KEYS_MAX, 1 << (left.bit_length() - 1))
         yield items[start : start + size]
         start += size
         left -= size
 
 
-assert _SIZES[-1] == CHUNK_ROWS_MAX  # a power of two
+assert _SIZES[-1] == limits.READ_KEYS_MAX  # a power of two

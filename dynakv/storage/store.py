@@ -18,8 +18,9 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
-from typing import Final, TypeVar
+from typing import TypeVar
 
+from dynakv import limits
 from dynakv.core import layout as layouts
 from dynakv.core.layout import Layout
 from dynakv.core.table import (
@@ -39,9 +40,6 @@ from dynakv.storage import identity, schema
 from dynakv.storage.connection import Reader, Writer
 from dynakv.storage.directory import Directory
 from dynakv.storage.measure import measure
-
-READERS: Final = 2
-FREE_SHARE_AGE_S: Final = 1.0  # how old an answer of `free_share` may be
 
 T = TypeVar("T")
 Done = Callable[[T | StorageError], None]
@@ -93,7 +91,7 @@ class Store:
         database = directory.database
         store: Store | None = None
         writer = Writer(database, lambda error: store.fail(error) if store else None)
-        readers = [Reader(database) for _ in range(READERS)]
+        readers = [Reader(database) for _ in range(limits.READERS)]
         try:
             with _as_storage_error(database):
                 await writer
@@ -108,7 +106,7 @@ class Store:
             await writer.finish(checkpoint=False)
             raise
         store = cls(directory, remembered)
-        store._writer, store._readers, store._reading = writer, readers, [0] * READERS
+        store._writer, store._readers, store._reading = writer, readers, [0] * limits.READERS
         return store
 
     def commit_soon(self, operations: Sequence[Operation], done: Done[list[Reply]]) -> None:
@@ -134,7 +132,7 @@ class Store:
         if refusal is not None:
             self._loop.call_soon(done, refusal)
             return
-        nth = min(range(READERS), key=self._reading.__getitem__)
+        nth = min(range(limits.READERS), key=self._reading.__getitem__)
         self._reading[nth] += 1
         reader = self._readers[nth]
         reader.submit(partial(reader.read, requests), partial(self._was_read, nth, done))
@@ -188,7 +186,7 @@ class Store:
             except OSError as error:
                 self.fail(error)
                 self._free_share = 0.0
-            self._free_share_until = now + FREE_SHARE_AGE_S
+            self._free_share_until = now + limits.FREE_SHARE_AGE_MS / 1000
         return self._free_share
 
     def fail(self, error: BaseException) -> StorageError:

@@ -76,7 +76,8 @@ def test_what_a_node_says_of_itself_degrades_the_cluster(
     found = shown(n2=Reply(state(3, "n2"), reply, 1.0))
     assert found.state is State.DEGRADED
     assert found.problems == [f"n2 {problem}"]
-    assert found.verdict.endswith(f"3 of 3 nodes up; all replicas of every key are up; n2 {problem}")
+    verdict = f"3 of 3 nodes up; all replicas of every key are up; n2 {problem}"
+    assert found.verdict.endswith(verdict)
 
 
 def test_damage_that_was_met_is_a_note_and_no_verdict() -> None:

@@ -6,8 +6,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from dynakv import limits
 from dynakv.core import cache as cache_module
-from dynakv.core.cache import ENTRY_BYTES, ENTRY_SHARE, MISS, WRITTEN_KEYS_MAX, RecordCache
+from dynakv.core.cache import ENTRY_BYTES, ENTRY_SHARE, MISS, RecordCache
 from dynakv.core.record import Record, merge, with_expiry, written
 from dynakv.core.table import DAMAGED, Row
 
@@ -157,9 +158,9 @@ def test_a_cache_of_no_bytes_keeps_nothing() -> None:
 def test_what_is_remembered_beside_slow_reads_is_bounded_and_forgotten_afterwards() -> None:
     cache = RecordCache(ROOMY)
     slow = cache.begin_read()
-    for i in range(WRITTEN_KEYS_MAX + 10):
+    for i in range(limits.WRITTEN_KEYS_MAX + 10):
         cache.stored(KS, b"%d" % i, DAMAGED)
-    assert len(cache._written) <= WRITTEN_KEYS_MAX
+    assert len(cache._written) <= limits.WRITTEN_KEYS_MAX
     late = cache.begin_read()
     cache.fill(slow, KS, b"k", version(1))  # can no longer be compared: not taken
     assert cache.get(KS, b"k") is MISS

@@ -15,7 +15,6 @@ from dynakv.core.ring import (
     Candidate,
     _Placement,
     caps_of,
-    held_fractions,
     propose,
     shares_of,
     vnodes_of,
@@ -240,14 +239,6 @@ def test_vnodes_are_in_proportion_to_weight_and_the_first_ones_stay() -> None:
     points = [p for i in range(50) for p in vnodes_of(f"n{i}", 2)]
     assert len(set(points)) == len(points)
     assert all(0 <= p < 2**64 for p in points)
-
-
-def test_held_fractions_are_of_all_replicas() -> None:
-    assert held_fractions([("a", "b"), ("b", "c")]) == {"a": 0.25, "b": 0.5, "c": 0.25}
-    assert held_fractions([]) == {}
-    fractions = held_fractions(propose(nodes(5), 256, 3))
-    assert sum(fractions.values()) == pytest.approx(1)
-    assert max(fractions.values()) <= 1.1 / 5 + 1 / 768
 
 
 def test_more_replicas_than_nodes_with_weight_are_our_mistake() -> None:

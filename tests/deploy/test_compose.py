@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from dynakv import limits
 from dynakv.server import demo_plan, process
 from dynakv.server.config import Config, load
 from tests.deploy.files import DEPLOY, compose, image_environment, instructions
@@ -81,7 +82,7 @@ def test_a_container_may_do_no_more_than_it_needs(service: str) -> None:
     assert made["cap_drop"] == ["ALL"]
     assert "no-new-privileges:true" in made["security_opt"]
     assert made["build"]["dockerfile"] == "deploy/Dockerfile"
-    assert int(made["stop_grace_period"].rstrip("s")) > process.DRAIN_MS / 1000
+    assert int(made["stop_grace_period"].rstrip("s")) > limits.DRAIN_MS / 1000
 
 
 def run(words: list[str], variables: Mapping[str, str]) -> subprocess.CompletedProcess[str]:

@@ -11,7 +11,6 @@ import pytest
 
 from dynakv import limits
 from dynakv.client.terminal import EXIT_SOFTWARE, EXIT_USAGE
-from dynakv.server import process
 from dynakv.server.config import load
 from tests.deploy.files import DEPLOY, unit
 
@@ -52,7 +51,7 @@ def test_a_node_that_gave_up_for_good_is_not_started_again() -> None:
 
 
 def test_there_is_time_to_drain_and_room_for_all_connections() -> None:
-    assert int(service("TimeoutStopSec")) > process.DRAIN_MS / 1000
+    assert int(service("TimeoutStopSec")) > limits.DRAIN_MS / 1000
     assert int(service("LimitNOFILE")) > 2 * limits.OPERATIONS_MAX
 
 

@@ -1,10 +1,10 @@
 """Claims about `dynakv.node.damage`: a damaged row is never served, and healed late enough."""
 
+from dynakv import limits
 from dynakv.core.layout import Level
 from dynakv.core.record import Record
 from dynakv.core.table import DAMAGED
 from dynakv.errors import Kind
-from dynakv.node import damage
 from dynakv.node.damage import DamagedRows
 from dynakv.node.messages import Get, Load, Loaded, Outcome, Put, Reason, Save
 from tests.node.cluster import (
@@ -71,9 +71,9 @@ def test_to_ask_whether_a_row_may_be_healed_does_not_count_as_damage() -> None:
 
 def test_what_is_known_of_damaged_rows_is_bounded_and_the_oldest_waits_anew() -> None:
     rows = DamagedRows(100)
-    for i in range(damage._ROWS_MAX + 1):
+    for i in range(limits.DAMAGED_ROWS_MAX + 1):
         rows.seen(1, b"%d" % i, 0)
-    assert len(rows) == damage._ROWS_MAX
+    assert len(rows) == limits.DAMAGED_ROWS_MAX
     assert not rows.healable(1, b"0", 1_000)
     assert rows.healable(1, b"1", 1_000)
 

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from dynakv.core.record import Record, with_expiry, with_value, written
 from dynakv.errors import PeerError
 from dynakv.node.messages import (
+    FRAME_VERSION,
     Beat,
     Beaten,
     Failed,
@@ -28,7 +29,7 @@ from dynakv.rpc import codec
 from dynakv.v1 import node_internal_pb2 as pb
 
 MAX = (1 << 64) - 1
-HEADER = Header(codec.VERSION, "n1", MAX, 7, 8, 9, 10)
+HEADER = Header(FRAME_VERSION, "n1", MAX, 7, 8, 9, 10)
 
 uint64s = st.integers(0, MAX)
 uint32s = st.integers(0, (1 << 32) - 1)
@@ -188,7 +189,7 @@ def test_an_ask_of_an_unknown_kind_has_no_message() -> None:
 
 
 def test_asks_of_a_newer_version_have_no_message() -> None:
-    header = Header(codec.VERSION + 1, "n1", 1, 2, 3, 4, 5)
+    header = Header(FRAME_VERSION + 1, "n1", 1, 2, 3, 4, 5)
     raw = codec.frame(header, [codec.ask_part(5, 1, Beat(1, 2, 3))])
     assert codec.decode_frame(raw).asks == [(5, None)]
 

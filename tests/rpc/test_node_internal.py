@@ -10,6 +10,7 @@ import pytest
 
 from dynakv.core.record import written
 from dynakv.node.messages import (
+    FRAME_VERSION,
     Beat,
     Beaten,
     Failed,
@@ -29,7 +30,7 @@ from dynakv.v1 import node_internal_pb2 as pb
 from dynakv.v1 import node_internal_pb2_grpc
 
 Run = Callable[[Coroutine[Any, Any, None]], None]
-HEADER = Header(codec.VERSION, "n2", 1, 2, 3, 4, 5)
+HEADER = Header(FRAME_VERSION, "n2", 1, 2, 3, 4, 5)
 SAVE = Save(1, 2, [written(b"k", b"v", 0, 3, 4)])
 LOAD = Load(1, 2, [b"k"])
 UNBOUNDED = (("grpc.max_receive_message_length", -1),)
@@ -106,7 +107,7 @@ def test_a_kind_this_node_does_not_know_is_unsupported(inbox: Any, run: Run) -> 
 
 def test_nothing_of_a_newer_version_is_used(inbox: Any, run: Run) -> None:
     async def scenario() -> None:
-        header = Header(codec.VERSION + 1, "n2", 1, 2, 3, 4, 5)
+        header = Header(FRAME_VERSION + 1, "n2", 1, 2, 3, 4, 5)
         async with door(inbox) as (_, exchange):
             await exchange.write(asks(SAVE, header=header))
             assert await replies(exchange, 1) == {0: Failed(Reason.UNSUPPORTED)}

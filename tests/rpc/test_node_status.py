@@ -174,6 +174,7 @@ def test_inspect_asks_the_node_s_own_replica_and_nobody_else(run: Run) -> None:
         (Loaded(None, [written(b"k", b"", NOW_MS, 5, 6)]), pb.HELD_EXPIRED),
         (Loaded(None, [written(b"k", b"", NOW_MS + 1, 5, 6)]), pb.HELD_VALUE),
         (Loaded([Outcome.DAMAGED], [None]), pb.HELD_DAMAGED),
+        (Loaded([Outcome.HEALABLE], [None]), pb.HELD_DAMAGED),
     ],
 )
 def test_what_is_held_is_told_apart(run: Run, reply: PeerReply, held: int) -> None:

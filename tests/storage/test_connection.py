@@ -15,7 +15,6 @@ from dynakv.core.layout import Member, NodeId, encode, first_layout
 from dynakv.core.record import Record, written
 from dynakv.core.table import MergeRecords, ReadRecords, Row, ScanRecords
 from dynakv.errors import StorageError
-from dynakv.storage.connection import WAL_BYTES_MAX
 from dynakv.storage.store import Store
 
 LAYOUT = encode(first_layout([Member(NodeId("n1"), "127.0.0.1:1")], []))
@@ -87,7 +86,7 @@ def test_wal_that_a_long_reader_let_grow_is_cut_once_it_ends(tmp_path: Path) -> 
         long_reader.execute("SELECT * FROM records").fetchall()
         nth = 0
         wal = tmp_path / "dynakv.db-wal"
-        while wal.stat().st_size < WAL_BYTES_MAX:
+        while wal.stat().st_size < limits.WAL_BYTES_MAX:
             nth += 1
             await store.commit([puts(8, 1 << 20, TIME + nth)])
         long_reader.execute("COMMIT")

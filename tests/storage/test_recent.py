@@ -1,8 +1,8 @@
 """The writer's memory of what it wrote: right for as long as it remembers, and bounded."""
 
+from dynakv import limits
 from dynakv.core.record import written
 from dynakv.core.table import RowKey
-from dynakv.storage import recent
 from dynakv.storage.recent import RecentRows
 
 
@@ -24,7 +24,7 @@ def test_newest_commit_of_a_row_is_known_and_strangers_are_not() -> None:
 def test_row_of_the_old_generation_is_hidden_by_a_newer_one() -> None:
     rows = RecentRows()
     where = put(rows, b"a", 1)
-    put(rows, b"large", 1, bytes(recent.BYTES_MAX))  # ends the generation
+    put(rows, b"large", 1, bytes(limits.RECENT_BYTES_MAX))  # ends the generation
     assert list(rows.split([where])[0]) == [where]
     put(rows, b"a", 2)
     assert rows.split([where])[0][where].value_time == 2  # type: ignore[union-attr]
@@ -32,9 +32,9 @@ def test_row_of_the_old_generation_is_hidden_by_a_newer_one() -> None:
 
 def test_rows_and_bytes_are_bounded_to_two_generations() -> None:
     rows = RecentRows()
-    for i in range(3 * recent.ROWS_MAX):
+    for i in range(3 * limits.RECENT_ROWS_MAX):
         put(rows, b"%d" % i, 1)
-    assert len(rows) <= 2 * recent.ROWS_MAX + 1
+    assert len(rows) <= 2 * limits.RECENT_ROWS_MAX + 1
     for i in range(10):
-        put(rows, b"large%d" % i, 1, bytes(recent.BYTES_MAX // 2))
+        put(rows, b"large%d" % i, 1, bytes(limits.RECENT_BYTES_MAX // 2))
     assert len(rows) <= 6

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from dynakv import limits
 from dynakv.core.record import Record, with_expiry, with_value, written
 from dynakv.core.table import DAMAGED, Page, RowKey, ScanRecords
 from dynakv.storage import rows, schema
@@ -57,8 +58,8 @@ def test_absent_rows_are_none_between_present_ones(connection: sqlite3.Connectio
         written(b"k" * 4096, b"v", 0, TIME, 1),
         with_value(b"k", b"v", (1 << 64) - 1, (1 << 64) - 1),
         with_expiry(b"k", (1 << 47) - 1, 1 << 63, 1 << 63),
-        written(b"k", b"x" * rows.INLINE_VALUE_BYTES_MAX, 0, TIME, 1),
-        written(b"k", b"x" * (rows.INLINE_VALUE_BYTES_MAX + 1), 0, TIME, 1),
+        written(b"k", b"x" * limits.INLINE_VALUE_BYTES_MAX, 0, TIME, 1),
+        written(b"k", b"x" * (limits.INLINE_VALUE_BYTES_MAX + 1), 0, TIME, 1),
         written(b"k", bytes(8 << 20), 0, TIME, 1),
     ],
     ids=lambda record: f"{len(record.key)}-{len(record.value or b'')}-{record.value_time:x}",
@@ -77,7 +78,7 @@ def test_later_write_replaces_the_row(connection: sqlite3.Connection) -> None:
     assert connection.execute("SELECT count(*) FROM records").fetchone() == (1,)
 
 
-@pytest.mark.parametrize("value_bytes", [10, rows.INLINE_VALUE_BYTES_MAX + 10])
+@pytest.mark.parametrize("value_bytes", [10, limits.INLINE_VALUE_BYTES_MAX + 10])
 @pytest.mark.parametrize(
     "damage",
     [
