@@ -1,8 +1,8 @@
 """GetNodeStatus and InspectKey: what one node knows of itself and holds itself, on the wire.
 
 InspectKey asks the node's own replica exactly what a coordinator would ask it (`Load`), past all
-quorums: it works while the clock is doubted, while the others are away, and on a node that is no
-replica of the key, where it shows what should not be there.
+quorums: it works while the clock is doubted and while the others are away. A node that is no
+replica of the key says that it holds nothing.
 """
 
 import asyncio
