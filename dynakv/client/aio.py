@@ -50,12 +50,14 @@ class AsyncClient:
         timeout: Timeout = settings.DEADLINE_MS / 1000,
         attempt_timeout: Timeout = limits.ATTEMPT_MS / 1000,
         coalesce: bool = True,
+        learn_endpoints: bool = True,
     ) -> None:
         """Prepare a client; it connects with its first call.
 
         `endpoints` are the client addresses of nodes, as `host:port,host:port` or a list; without
-        them DYNAKV_ENDPOINTS, else 127.0.0.1:50051. Name all nodes, if you can: requests go
-        straight to a replica where its address is known. `keyspace` and `level` are the defaults of
+        them DYNAKV_ENDPOINTS, else 127.0.0.1:50051. One that answers is enough: it names the
+        others, which are used where they can be reached from here, unless `learn_endpoints=False`,
+        as for tunnels. `keyspace` and `level` are the defaults of
         all calls; without a level the keyspace's own counts. `timeout` is the deadline of a call,
         `attempt_timeout` that of one attempt; both 1 ms to 60 s. With `coalesce=False` every call
         is a message of its own. Raises UsageError.
@@ -67,6 +69,7 @@ class AsyncClient:
             timeout_ms=arguments.duration_ms(timeout, "timeout"),
             attempt_ms=arguments.duration_ms(attempt_timeout, "attempt_timeout"),
             coalesce=coalesce,
+            learn_endpoints=learn_endpoints,
         )
         random = Random(secrets.randbits(64))  # noqa: S311 - spreads load, hides nothing
         self._core = Core(self._settings, random)
@@ -344,7 +347,7 @@ class AsyncClient:
         self._core.attach()
         session = self._core.session
         state = await session.ask(session.channels.ring, mono_ms() + timeout_ms, attempt_ms)
-        session.router.learn(state)
+        session.learn(state)
         return wire.ring_of(state, session.router.endpoints_by_node())
 
     # --- inside ------------------------------------------------------------------------------

@@ -21,6 +21,7 @@ Call = Callable[..., Awaitable[Any]]
 
 _SERVICE: Final = "/dynakv.v1.KVStore/"
 _STATE = grpc.ChannelConnectivity
+_Closed = grpc.aio.UsageError  # what a call on a closed channel raises
 _METHODS: Final[dict[str, tuple[type[Message], type[Message]]]] = {
     "Pipeline": (pb.PipelineRequest, pb.PipelineResponse),
     "List": (pb.ListRequest, pb.ListResponse),
@@ -85,6 +86,15 @@ class Channels:
         for node in nodes:
             await node.channel.close()
 
+    async def forget(self, endpoint: str) -> None:
+        """Close the channel to an endpoint, once the calls under way have had their time."""
+        node = self._nodes.pop(endpoint, None)
+        if node is not None:
+            try:
+                await node.channel.close(limits.DEADLINE_MS_MAX / 1000)
+            finally:  # where the client is closed meanwhile
+                await node.channel.close()
+
     async def pipeline(
         self, endpoint: str, request: pb.PipelineRequest, attempt_ms: int
     ) -> pb.PipelineResponse | Trouble:
@@ -134,15 +144,22 @@ class Channels:
             return wire.trouble_of(error, endpoint)
         except TimeoutError:
             return Trouble(Cause.LOST, f"{endpoint}: no answer within {silence_ms} ms")
-        except (asyncio.CancelledError, grpc.aio.UsageError):
+        except (asyncio.CancelledError, _Closed) as error:
             # A channel that is closed cancels its calls; their callers go on.
-            if self._ended_by_closing():
-                return Trouble(Cause.LOST, "the client was closed")
-            raise
+            trouble = self._trouble_of_closing(endpoint, is_sent=not isinstance(error, _Closed))
+            if trouble is None:
+                raise
+            return trouble
 
-    def _ended_by_closing(self) -> bool:
+    def _trouble_of_closing(self, endpoint: str, *, is_sent: bool) -> Trouble | None:
+        """Return what closing a channel made of a call; None where its caller was cancelled."""
         task = asyncio.current_task()
-        return self.is_closed and task is not None and not task.cancelling()
+        if task is None or task.cancelling():
+            return None
+        if self.is_closed:
+            return Trouble(Cause.LOST, "the client was closed")
+        cause = Cause.LOST if is_sent else Cause.UNREACHED
+        return Trouble(cause, f"{endpoint}: no longer an address of the cluster")
 
 
 async def _connected(channel: grpc.aio.Channel) -> bool:

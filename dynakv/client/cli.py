@@ -76,7 +76,8 @@ Timeout = Annotated[
 def put(
     key: Key,
     value: Annotated[
-        str | None, typer.Argument(metavar="VALUE", help="Read from stdin where it is left out.")
+        str | None,
+        typer.Argument(metavar="VALUE", help="Read from stdin where left out; not empty there."),
     ] = None,
     *,
     ttl: Annotated[
@@ -345,6 +346,8 @@ def _value(text: str | None) -> bytes:
         raise UsageError("VALUE is missing; give it as a word or pipe it in")
     else:
         value = sys.stdin.buffer.read(most + 1)
+        if not value:  # a forgotten VALUE in a cron job must not erase one
+            raise UsageError('VALUE is missing and stdin is empty; an empty value is given as ""')
     if len(value) > most:
         raise UsageError(f"VALUE has more than {most} bytes, the most that any node accepts")
     return value

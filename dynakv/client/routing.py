@@ -1,43 +1,74 @@
 """Where a key's request goes first, and where next.
 
 A node that holds the key saves a hop between nodes, so its replicas come first; any other node
-serves as well. The layout says which node holds what, but not where clients reach it: that comes
-from handshakes with the endpoints that the user named. Without a layout every endpoint is as good
-as another. No I/O, no clock of its own.
+serves as well. The layout says which node holds what; who answers where comes from handshakes.
+
+Endpoints that the user gave always take part. Addresses learned from the layout do so only from a
+handshake that the right node answered until they fail: one that cannot be reached from here is
+never chosen. Without a layout every endpoint is as good as another. No I/O, no clock of its own.
 """
 
 from collections.abc import Iterable, Sequence
 from random import Random
 
+from dynakv import limits
 from dynakv.client import settings
+from dynakv.core import address
 from dynakv.core.layout import group_shift, token_of
 from dynakv.v1 import ring_pb2
 
 
 class _Places:
-    """Of one keyspace: for each shard group all endpoints, replicas first."""
+    """Of one keyspace: for each shard group all endpoints, replicas first.
 
-    __slots__ = ("hash_tags", "orders", "shift")
+    Made for a group when a key of it is first asked for: endpoints come and go one by one, and
+    thousands of groups times hundreds of endpoints each time would hold up calls.
+    """
 
-    def __init__(self, shift: int, hash_tags: bool, orders: list[tuple[str, ...]]) -> None:
-        self.shift = shift
-        self.hash_tags = hash_tags
-        self.orders = orders
+    __slots__ = ("_keyspace", "_members", "_orders", "_shift", "_shuffled")
+
+    def __init__(
+        self, keyspace: ring_pb2.Keyspace, members: Sequence[str | None], shuffled: tuple[str, ...]
+    ) -> None:
+        self._keyspace = keyspace
+        self._members = members
+        self._shuffled = shuffled
+        self._shift = group_shift(len(keyspace.groups))
+        self._orders: dict[int, tuple[str, ...]] = {}
 
     def order(self, key: bytes) -> tuple[str, ...]:
-        return self.orders[token_of(key, hash_tags=self.hash_tags) >> self.shift]
+        group = token_of(key, hash_tags=self._keyspace.hash_tags) >> self._shift
+        order = self._orders.get(group)
+        if order is None:
+            order = self._orders[group] = self._made(self._keyspace.groups[group].replicas)
+        return order
+
+    def _made(self, replicas: Iterable[int]) -> tuple[str, ...]:
+        holders = {e for i in replicas if (e := self._members[i]) is not None}
+        return (
+            *(endpoint for endpoint in self._shuffled if endpoint in holders),
+            *(endpoint for endpoint in self._shuffled if endpoint not in holders),
+        )
 
 
 class Router:
     """Knows the endpoints, what they hold and which of them failed."""
 
-    def __init__(self, endpoints: Sequence[str], random: Random) -> None:
+    def __init__(self, endpoints: Sequence[str], random: Random, *, learns: bool = True) -> None:
         """Route among `endpoints`, which are tried in an order of this client's own.
 
         Clients that all began with the first one would make it the coordinator of everything.
+        With `learns` the addresses of the layout come in as well, once they have answered.
         """
         assert endpoints
-        self.endpoints = tuple(endpoints)
+        self.given = tuple(endpoints)
+        self.endpoints = self.given  # those given, then those learned that answer
+        self._learns = learns
+        self._random = random
+        self._addresses: dict[str, str] = {}  # node id -> where the layout says it is
+        self._wanted: dict[str, str] = {}  # endpoint to be learned -> node id
+        self._lost: dict[str, None] = {}  # wanted, took part before and failed
+        self._dropped: list[str] = []
         self.ring: ring_pb2.GetRingStateResponse | None = None
         self._shuffled = tuple(random.sample(self.endpoints, len(self.endpoints)))
         self._nodes: dict[str, str] = {}  # endpoint -> node id
@@ -53,16 +84,84 @@ class Router:
         return 0 if self.ring is None else self.ring.epoch
 
     def identify(self, endpoint: str, node_id: str) -> None:
-        """Take note of which node answers at an endpoint."""
-        if self._nodes.get(endpoint) != node_id:
-            self._nodes[endpoint] = node_id
-            self._arrange()
+        """Take note of which node answers at an endpoint; a learned one takes part from now on."""
+        if self._nodes.get(endpoint) == node_id:
+            return
+        self._nodes[endpoint] = node_id
+        self._lost.pop(endpoint, None)
+        if endpoint not in self.endpoints:
+            self.endpoints = (*self.endpoints, endpoint)
+            place = self._random.randint(0, len(self._shuffled))
+            self._shuffled = (*self._shuffled[:place], endpoint, *self._shuffled[place:])
+        self._revise()
+        self._arrange()
 
     def learn(self, ring: ring_pb2.GetRingStateResponse) -> None:
         """Take a layout in, unless a newer one is known."""
-        if ring.epoch >= self.epoch:
-            self.ring = ring
-            self._arrange()
+        if ring.epoch < self.epoch:
+            return
+        self.ring = ring
+        if self._learns:
+            # Whoever answers may not have heard of all: what another one said still holds.
+            members = ring.members[: limits.MEMBERS_MAX]
+            known = self._addresses
+            self._addresses = {
+                m.node_id: found
+                for m in members
+                if (found := _checked(m.client_address) or known.get(m.node_id, ""))
+            }
+        self._revise()
+        self._arrange()
+
+    def _revise(self) -> None:
+        """Decide which learned addresses are of use, and let go of the others."""
+        before = self._wanted
+        # A node that a given endpoint reaches needs no second name: it would fail a second time.
+        reached = {self._nodes[e] for e in self.given if e in self._nodes}
+        self._wanted = {
+            endpoint: node_id
+            for node_id, endpoint in self._addresses.items()
+            if endpoint not in self.given and node_id not in reached
+        }
+        for endpoint, node_id in before.items():
+            if self._wanted.get(endpoint) != node_id:
+                self._lost.pop(endpoint, None)
+                self._leave(endpoint)
+                if endpoint not in self._wanted:
+                    self._dropped.append(endpoint)
+
+    def _leave(self, endpoint: str) -> None:
+        self._nodes.pop(endpoint, None)
+        self._avoided_until_ms.pop(endpoint, None)
+        self.endpoints = tuple(e for e in self.endpoints if e != endpoint)
+        self._shuffled = tuple(e for e in self._shuffled if e != endpoint)
+
+    def admits(self, endpoint: str, node_id: str) -> bool:
+        """Say whether this node may take part there; at a given endpoint any may."""
+        return endpoint in self.given or self._wanted.get(endpoint) == node_id
+
+    @property
+    def absent(self) -> tuple[str, ...]:
+        """The learned addresses that do not take part: they failed or never answered."""
+        return tuple(endpoint for endpoint in self._wanted if endpoint not in self._nodes)
+
+    @property
+    def lost(self) -> tuple[str, ...]:
+        """Those among the absent that took part before."""
+        return tuple(self._lost)
+
+    @property
+    def lacks_addresses(self) -> bool:
+        """Whether a node of the layout is not reached, so that asking anew may help."""
+        if not self._learns or self.ring is None:
+            return False
+        reached = set(self._nodes.values())
+        return any(member.node_id not in reached for member in self.ring.members)
+
+    def take_dropped(self) -> list[str]:
+        """Return, once, the learned addresses that the layout no longer calls for."""
+        dropped, self._dropped = self._dropped, []
+        return [endpoint for endpoint in dropped if endpoint not in self._wanted | self._nodes]
 
     def endpoints_by_node(self) -> dict[str, str]:
         """Return where each node is reached, of those that have answered."""
@@ -82,30 +181,28 @@ class Router:
             count = len(keyspace.groups)
             if count < 1 or count & (count - 1):
                 continue  # not of a kind that this client knows how to cut: any node serves it
-            orders = [self._order(members, group.replicas) for group in keyspace.groups]
-            self._places[keyspace.name] = _Places(group_shift(count), keyspace.hash_tags, orders)
-
-    def _order(self, members: Sequence[str | None], replicas: Iterable[int]) -> tuple[str, ...]:
-        holders = {endpoint for i in replicas if (endpoint := members[i]) is not None}
-        return (
-            *(endpoint for endpoint in self._shuffled if endpoint in holders),
-            *(endpoint for endpoint in self._shuffled if endpoint not in holders),
-        )
+            self._places[keyspace.name] = _Places(keyspace, members, self._shuffled)
 
     # --- what failed -------------------------------------------------------------------------
 
     @property
     def down(self) -> tuple[str, ...]:
-        """The endpoints that failed and have not answered a handshake since."""
+        """The given endpoints that failed and have not answered a handshake since."""
         return tuple(self._down)
 
     def failed(self, endpoint: str) -> None:
         """Take note that an endpoint was silent or its connection broke."""
-        self._down[endpoint] = None
+        if endpoint in self.given:
+            self._down[endpoint] = None
+        elif endpoint in self._nodes:
+            self._lost[endpoint] = None
+            self._leave(endpoint)
+            self._arrange()
 
     def refused(self, endpoint: str, now_ms: int) -> None:
         """Take note that a node could not do what it was asked; others come first for a moment."""
-        self._avoided_until_ms[endpoint] = now_ms + settings.AVOID_MS
+        if endpoint in self.endpoints:
+            self._avoided_until_ms[endpoint] = now_ms + settings.AVOID_MS
 
     def answered(self, endpoint: str) -> None:
         """Take note that an endpoint answered a handshake."""
@@ -140,3 +237,12 @@ class Router:
             del avoided[endpoint]
         # The sort of min is stable: among equals the order decides.
         return min(order, key=lambda e: (e in self._down, tried.count(e), e in avoided))
+
+
+def _checked(text: str) -> str:
+    """Return an address as endpoints are written; empty where it is none."""
+    try:
+        host, port = address.parsed(text)
+    except ValueError:
+        return ""
+    return address.joined(host, port) if port else ""

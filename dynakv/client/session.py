@@ -3,7 +3,8 @@
 The first handshake that any endpoint answers opens the session: from then on the time and the
 layout are known. The others are heard as they come. In the background nodes that failed are asked
 whether they are back, and from time to time all are asked for the time and the epoch; a newer epoch
-makes the client fetch the layout.
+makes the client fetch the layout. The layout names the addresses of all nodes; those that nobody
+gave are asked in a task of their own, so that neither calls nor given endpoints wait for them.
 """
 
 import asyncio
@@ -39,7 +40,7 @@ class Session:
         self._settings = chosen
         self.channels = Channels()
         self.clock = ClientClock(random.getrandbits(64))
-        self.router = Router(chosen.endpoints, random)
+        self.router = Router(chosen.endpoints, random, learns=chosen.learn_endpoints)
         self.is_open = False  # a handshake was answered
         self._random = random
         self._cluster_id = 0
@@ -49,6 +50,7 @@ class Session:
         self._due = asyncio.Event()  # something is to be asked before REFRESH_MS have passed
         self._is_time_doubted = False
         self._tasks: set[asyncio.Task[Any]] = set()
+        self._exploring: asyncio.Task[None] | None = None
 
     # --- opening and closing -----------------------------------------------------------------
 
@@ -71,7 +73,7 @@ class Session:
             raise self._mixed
         if not self.is_open:
             raise RefusedError(
-                f"no endpoint answered in time; tried {', '.join(self.router.endpoints)}; "
+                f"no endpoint answered in time; tried {', '.join(self.router.given)}; "
                 f"the last said: {self._last_trouble}; nothing was sent"
             )
 
@@ -94,7 +96,7 @@ class Session:
         """Return once an endpoint has answered; the others go on being asked."""
         wait_ms = settings.BACKOFF_MS
         while True:
-            asked = [self.spawn(self.greet(endpoint)) for endpoint in self.router.endpoints]
+            asked = [self.spawn(self.greet(endpoint)) for endpoint in self.router.given]
             for one in asyncio.as_completed(asked):
                 await one
                 if self.is_open or self._mixed is not None:
@@ -111,22 +113,28 @@ class Session:
         reply = await self.channels.handshake(endpoint, settings.CONNECT_MS)
         if isinstance(reply, Trouble):
             self._last_trouble = reply.text
-            self.router.failed(endpoint)
+            self._gone(endpoint)
             return
-        if not self._belongs(endpoint, reply.cluster_id):
-            self.router.failed(endpoint)
+        if not self._belongs(endpoint, reply.cluster_id, reply.node_id):
+            self._gone(endpoint)
             return
         self.clock.learn(endpoint, reply.wall_ms, reply.hlc, sent_ms, mono_ms())
         self.router.identify(endpoint, reply.node_id)
         if reply.epoch > self.router.epoch:
             ring = await self.channels.ring(endpoint, settings.CONNECT_MS)
             if not isinstance(ring, Trouble):  # without a layout any node will do
-                self.router.learn(ring)
+                self.learn(ring)
         self.router.answered(endpoint)
+        self._let_go()
         self.is_open = self._mixed is None
 
-    def _belongs(self, endpoint: str, cluster_id: int) -> bool:
-        """Say whether a node is one of ours. Two clusters behind one client are a mistake."""
+    def _belongs(self, endpoint: str, cluster_id: int, node_id: str) -> bool:
+        """Say whether a node is one of ours. Two clusters behind one client are a mistake.
+
+        But not where a learned address leads elsewhere from here, as those behind a tunnel may.
+        """
+        if endpoint not in self.router.given:
+            return cluster_id == self._cluster_id and self.router.admits(endpoint, node_id)
         if not self._cluster_id:
             self._cluster_id = cluster_id
         if cluster_id == self._cluster_id:
@@ -141,13 +149,48 @@ class Session:
             self.is_open = False
         return False
 
+    # --- learned addresses -------------------------------------------------------------------
+
+    def learn(self, ring: Any) -> None:
+        """Take a layout in and ask at the addresses that it names."""
+        self.router.learn(ring)
+        self._let_go()
+        self._explore(self.router.absent)
+
+    def _let_go(self) -> None:
+        for endpoint in self.router.take_dropped():
+            self.clock.forget(endpoint)
+            self.spawn(self.channels.forget(endpoint))
+
+    def _explore(self, endpoints: Sequence[str], *, anew: bool = False) -> None:
+        """Ask learned addresses in the background, one round at a time."""
+        if not endpoints and not anew:
+            return
+        if self._exploring is None or self._exploring.done():
+            self._exploring = self.spawn(self._explored(endpoints, anew=anew))
+
+    async def _explored(self, endpoints: Sequence[str], *, anew: bool) -> None:
+        if anew:  # nodes that were not heard from have no address; others may have moved
+            there = self.router.choose_any((), mono_ms())
+            ring = await self.channels.ring(there, settings.CONNECT_MS)
+            if not isinstance(ring, Trouble) and ring.cluster_id == self._cluster_id:
+                self.router.learn(ring)
+                self._let_go()
+            endpoints = self.router.absent
+        await self._greet_all(endpoints)
+
     # --- staying fresh -----------------------------------------------------------------------
 
     def failed(self, endpoint: str) -> None:
         """Avoid an endpoint until it answers a handshake."""
-        self.router.failed(endpoint)
+        self._gone(endpoint)
         self.clock.forget(endpoint)
         self._due.set()
+
+    def _gone(self, endpoint: str) -> None:
+        self.router.failed(endpoint)
+        if endpoint not in self.router.given:
+            self.clock.forget(endpoint)
 
     def hear(self, hlc: int, now_ms: int) -> None:
         """Follow the clock of a reply; where it is too far off, ask for the time."""
@@ -170,7 +213,7 @@ class Session:
         asked_ms = refreshed_ms = mono_ms()
         while True:
             due_ms = refreshed_ms + self._settings.refresh_ms
-            if self.router.down or self._is_time_doubted:
+            if self.router.down or self.router.lost or self._is_time_doubted:
                 due_ms = min(due_ms, asked_ms + self._settings.probe_ms)
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(max(due_ms - mono_ms(), 0) / 1000):
@@ -184,6 +227,8 @@ class Session:
                 self._is_time_doubted = False
                 refreshed_ms = asks_ms
                 await self.refresh()
+                self._explore((), anew=self.router.lacks_addresses)
+            self._explore(self.router.absent if self.router.down else self.router.lost)
             await self._greet_all(self.router.down)
 
     # --- calls that concern no single key, or a range of them ---------------------------------

@@ -45,3 +45,4 @@ class Settings(Struct, frozen=True):
     coalesce: bool = True
     refresh_ms: int = REFRESH_MS
     probe_ms: int = PROBE_MS
+    learn_endpoints: bool = True

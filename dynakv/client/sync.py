@@ -37,6 +37,7 @@ class Client:
         timeout: Timeout = settings.DEADLINE_MS / 1000,
         attempt_timeout: Timeout = limits.ATTEMPT_MS / 1000,
         coalesce: bool = True,
+        learn_endpoints: bool = True,
     ) -> None:
         """Prepare a client, as `AsyncClient` does; it connects with its first call."""
         self._client = AsyncClient(
@@ -46,6 +47,7 @@ class Client:
             timeout=timeout,
             attempt_timeout=attempt_timeout,
             coalesce=coalesce,
+            learn_endpoints=learn_endpoints,
         )
         self._lock = threading.Lock()
         self._loop: asyncio.AbstractEventLoop | None = None

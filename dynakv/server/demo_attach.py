@@ -161,7 +161,9 @@ class Session:
 
 
 def attach(base_port: int | None, persist: Path | None) -> int:
-    """Serve a prompt to a running demo until it is left; return 0.
+    """Serve a prompt to a running demo until it is left; return the exit code.
+
+    It is 1 where commands were piped in and one of them failed: a person has seen it.
 
     Raises UsageError where it is not clear which demo is meant, RefusedError where there is none.
     """
@@ -176,10 +178,10 @@ def attach(base_port: int | None, persist: Path | None) -> int:
     terminal.say(f"attached to demo {name} (pid {hello.pid}, {', '.join(hello.nodes)})")
     terminal.say("'help' lists the commands; 'quit' leaves and stops nothing")
     try:
-        demo_prompt.serve(session.run, demo_prompt.lines(hello.nodes))
+        is_well = demo_prompt.serve(session.run, demo_prompt.lines(hello.nodes))
     finally:
         session.close()
-    return 0
+    return 0 if is_well or demo_prompt.asks_for_prompt() else 1
 
 
 def _meant(running: Mapping[str, "Session"], base_port: int | None, persist: Path | None) -> str:

@@ -35,19 +35,22 @@ def lines(nodes: Sequence[str]) -> Iterator[str]:
     return _edited(nodes) if is_edited() else lines_of(0)
 
 
-def serve(run: Callable[[str], Reply], lines: Iterable[str]) -> None:
+def serve(run: Callable[[str], Reply], lines: Iterable[str]) -> bool:
     """Hand every line to `run` and show its answer, until one leaves or there are no more.
 
-    Answers go to stdout, complaints to stderr.
+    Answers go to stdout, complaints to stderr. Returns whether all commands succeeded.
     """
+    is_well = True
     for line in lines:
         reply = run(line)
         if reply.leaves:
-            return
+            break
+        is_well = is_well and reply.ok
         if reply.ok and reply.text:
             print(reply.text, flush=True)
         elif reply.text:
             terminal.say(reply.text)
+    return is_well
 
 
 @contextlib.contextmanager

@@ -33,6 +33,8 @@ class World:
         self.ahead_ms = 0  # of the cluster's clock against the real one
         self.epoch = 1
         self.nodes = [FakeNode(self, f"n{i}") for i in range(1, nodes + 1)]
+        self.members = list(self.nodes)  # those that the layout names
+        self.addresses: dict[str, str] = {}  # client addresses that it tells, by node id
         self._changed = asyncio.Event()
         self.placement: list[Sequence[int]] = [range(nodes)] * 4  # replicas of each group
 
@@ -102,7 +104,13 @@ class FakeNode(kvstore_pb2_grpc.KVStoreServicer):
         )
 
     async def GetRingState(self, request: Any, context: Any) -> ring_pb2.GetRingStateResponse:
-        members = [ring_pb2.Member(node_id=n.node_id, weight=1) for n in self.world.nodes]
+        addresses = self.world.addresses
+        members = [
+            ring_pb2.Member(
+                node_id=n.node_id, weight=1, client_address=addresses.get(n.node_id, "")
+            )
+            for n in self.world.members
+        ]
         keyspace = ring_pb2.Keyspace(
             name="default",
             mode=ring_pb2.MODE_LEADERLESS,

@@ -60,6 +60,19 @@ def test_put_reads_stdin_where_the_value_is_left_out(
     assert store.values == {b"k": b"\x00\nv"}
 
 
+def test_put_does_not_take_an_empty_stdin_for_an_empty_value(
+    store: FakeStore, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO()))
+    assert run("put", "k") == 64
+    assert 'VALUE is missing and stdin is empty; an empty value is given as ""' in (
+        capsys.readouterr().err
+    )
+    assert not store.requests
+    assert run("put", "k", "") == 0
+    assert store.values == {b"k": b""}
+
+
 def test_a_key_may_be_any_bytes(store: FakeStore) -> None:
     assert run("put", "\udcff", "") == 0
     assert store.values == {b"\xff": b""}

@@ -265,6 +265,7 @@ async def serving(directory: Path, count: int = 3) -> AsyncIterator[tuple[Cluste
         await cluster.start()
         async with Clients(cluster) as clients:
             await clients.until_serving()
+            await clients.until_writable()
             yield cluster, clients
 
 
@@ -314,6 +315,12 @@ class Clients:
         for place in range(len(self)) if places is None else places:
             stub = self[place]
             await eventually(functools.partial(stub.Get, request, timeout=2))
+
+    async def until_writable(self) -> None:
+        """Wait until every node takes writes at `all`: until each believes all others up."""
+        delete = pb.DeleteRequest(key=b"harness:probe", level=ALL)
+        for place in range(len(self)):
+            await eventually(functools.partial(self[place].Delete, delete, timeout=2))
 
 
 def _stub(channel: grpc.aio.Channel) -> Any:

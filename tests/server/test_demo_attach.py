@@ -3,6 +3,8 @@
 import asyncio
 import os
 import socket
+import subprocess
+import sys
 import tempfile
 import threading
 from collections.abc import Callable, Iterator
@@ -144,6 +146,25 @@ def test_a_demo_is_found_by_itself_by_port_and_by_directory(tmp_path: Path) -> N
         with pytest.raises(RefusedError, match="no such demo is running; there is --base-port 41"):
             demo_attach._meant(running, 42_000, None)
         running["41000"].close()
+
+
+@pytest.mark.parametrize(
+    ("typed", "code"), [("help\n", 0), ("", 0), ("bogus\nhelp\n", 1), ("bogus\nquit\n", 1)]
+)
+def test_the_exit_code_of_piped_commands_says_whether_one_failed(typed: str, code: int) -> None:
+    script = (
+        "import sys, tempfile; tempfile.tempdir = sys.argv[1]\n"
+        "from dynakv.server.demo_attach import attach; sys.exit(attach(None, None))"
+    )
+    with listening(planned(41_000)):
+        done = subprocess.run(
+            [sys.executable, "-c", script, tempfile.gettempdir()],
+            input=typed.encode(),
+            capture_output=True,
+            timeout=WITHIN_S,
+            check=False,
+        )
+    assert done.returncode == code
 
 
 def test_of_several_demos_one_must_be_chosen() -> None:

@@ -60,6 +60,13 @@ def test_answers_go_to_stdout_and_complaints_to_stderr_until_one_leaves(
         asked.append(line)
         return replies[line]
 
-    demo_prompt.serve(run, ["good", "bad", "quit", "good"])
+    assert not demo_prompt.serve(run, ["good", "bad", "quit", "good"])
     assert asked == ["good", "bad", "quit"]
     assert capsys.readouterr() == ("done\n", "no\n")
+
+
+def test_a_prompt_is_well_where_all_commands_were() -> None:
+    replies = {"good": Reply("done"), "bad": Reply("no", ok=False), "quit": Reply("", leaves=True)}
+    assert demo_prompt.serve(replies.__getitem__, ["good", "quit"])
+    assert demo_prompt.serve(replies.__getitem__, [])
+    assert not demo_prompt.serve(replies.__getitem__, ["bad", "good"])
