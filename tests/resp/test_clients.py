@@ -55,6 +55,7 @@ async def serve(cluster: Cluster) -> None:
         await cluster.start()
         async with Clients(cluster) as clients:
             await clients.until_serving()
+            await clients.until_writable()
 
 
 @contextmanager
