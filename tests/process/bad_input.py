@@ -19,6 +19,7 @@ def served(directory: Path) -> Iterator[Cluster]:
         await cluster.start()
         async with Clients(cluster) as clients:
             await clients.until_serving()
+            await clients.until_writable()
             for place in range(len(clients)):
                 # Larger than a frame of the data lane: the bulk lanes are open now, too.
                 large = pb.PutRequest(key=b"warm", value=bytes(1 << 19), level=ALL)
