@@ -5,6 +5,10 @@ records in its hash range, so one stored record changes one leaf, by what it was
 and no order matters. Merkle (1987) with the set hash of Bellare and Micciancio (1997, section 5.1)
 at the leaves; xor is enough where nobody forges records, as replicas trust each other.
 
+The digest of a record is its checksum: it covers key, value, both stamps and the expiry already,
+and was verified when the record arrived or was read. A hash over it and the stamps told no more
+records apart and cost 0.4 us of every write.
+
 A record belongs to the leaf that the low bits of its key's own hash name. Not the bits of the token
 below those of the group: all keys of one hash tag share a token and would crowd one leaf. Without
 tags the hash is the token, whose top bits name the group, so the low bits are free.
@@ -33,22 +37,9 @@ those of a keyspace with 256 groups take 256 KiB of memory."""
 
 _LEAF_MASK = LEAVES - 1
 _ZERO = bytes(8 * LEAVES)
-_HEAD = Layout("<QQQQQ").pack
 _LEAVES = Layout(f"<{LEAVES}Q").pack
 
 Leaves: TypeAlias = "array[int]"
-
-
-def digest_of(record: Record) -> int:
-    """Return the uint64 by which replicas compare a record: key, both stamps, checksum."""
-    head = _HEAD(
-        record.checksum,
-        record.value_time,
-        record.value_writer,
-        record.expiry_time,
-        record.expiry_writer,
-    )
-    return xxh3_64_intdigest(head + record.key)
 
 
 def leaf_of(key: bytes) -> int:
@@ -80,7 +71,7 @@ class HashTrees:
             leaves = self._untouched(where)
         if leaves is not None and before is not after:
             if isinstance(after, Record) and before is None:  # by far the most frequent
-                leaves[xxh3_64_intdigest(key) & _LEAF_MASK] ^= digest_of(after)
+                leaves[xxh3_64_intdigest(key) & _LEAF_MASK] ^= after.checksum
             else:
                 leaves[xxh3_64_intdigest(key) & _LEAF_MASK] ^= _change(before, after)
         if before is DAMAGED or after is DAMAGED:
@@ -193,7 +184,7 @@ class _Rebuild:
         changed = {key: row for key, row in self.changed.items() if self.counted(key)}
         for key, row in {**rows, **changed}.items():
             if isinstance(row, Record):  # a damaged row counts nothing: the replicas shall differ
-                self.leaves[leaf_of(key)] ^= digest_of(row)
+                self.leaves[leaf_of(key)] ^= row.checksum
         self.changed = {}  # beyond `through` the next page, asked later, shows them
 
 
@@ -203,5 +194,5 @@ def _no_leaves() -> Leaves:
 
 def _change(before: Row, after: Row) -> int:
     """Return what a leaf is to be xored with; neither row is damaged."""
-    change = digest_of(after) if isinstance(after, Record) else 0
-    return change ^ digest_of(before) if isinstance(before, Record) else change
+    change = after.checksum if isinstance(after, Record) else 0
+    return change ^ before.checksum if isinstance(before, Record) else change
