@@ -69,6 +69,7 @@ class Keyspace(Struct, frozen=True):
     rq: int  # answers of a quorum read
     wq: int  # durable copies of a quorum write
     placement: tuple[tuple[NodeId, ...], ...]  # replicas of each group
+    epoch: int = 1  # of the layout that placed it last: what asks for its records carry
 
 
 class Layout(Struct, frozen=True):

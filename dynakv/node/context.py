@@ -72,12 +72,22 @@ class Counters:
 class Placement:
     """One keyspace of the layout in force, in the form that requests need."""
 
-    __slots__ = ("hash_tags", "held", "keyspace", "keyspace_id", "name", "replicas", "shift")
+    __slots__ = (
+        "epoch",
+        "hash_tags",
+        "held",
+        "keyspace",
+        "keyspace_id",
+        "name",
+        "replicas",
+        "shift",
+    )
 
     def __init__(self, keyspace: Keyspace, node_id: NodeId) -> None:
         """Prepare look-ups for the node `node_id`."""
         self.keyspace = keyspace
         self.keyspace_id = int(keyspace.keyspace_id)
+        self.epoch = keyspace.epoch
         self.name = keyspace.settings.name
         self.hash_tags = keyspace.settings.hash_tags
         self.shift = group_shift(keyspace.settings.groups)

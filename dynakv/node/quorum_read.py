@@ -91,7 +91,7 @@ class QuorumRead:
         ctx, keys = self._ctx, self._keys
         if len(entries) < len(keys):
             keys = [keys[i] for i in entries]
-        load = Load(self._placement.keyspace_id, ctx.layout.epoch, keys)
+        load = Load(self._placement.keyspace_id, self._placement.epoch, keys)
         then = partial(self._loaded, replica, entries)
         self._out += 1
         if replica == ctx.node_id:
@@ -248,7 +248,7 @@ class QuorumRead:
         self, replica: NodeId, entries: list[int], records: list[Record], *, heals: bool
     ) -> None:
         ctx = self._ctx
-        save = Save(self._placement.keyspace_id, ctx.layout.epoch, records, heals=heals)
+        save = Save(self._placement.keyspace_id, self._placement.epoch, records, heals=heals)
         then = partial(self._saved, replica, entries)
         self._out += 1
         if replica == ctx.node_id:

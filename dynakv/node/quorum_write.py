@@ -98,7 +98,9 @@ class QuorumWrite:
         records = self._records
         if len(entries) < len(records):
             records = [records[i] for i in entries]
-        save = Save(self._placement.keyspace_id, ctx.layout.epoch, records, self._wants_previous)
+        save = Save(
+            self._placement.keyspace_id, self._placement.epoch, records, self._wants_previous
+        )
         if replica == ctx.node_id:
             self._replica.save(save, partial(self._saved, entries), own=True)
         else:

@@ -160,7 +160,7 @@ class Replica:
         placement = self._ctx.by_id.get(keyspace)
         if placement is None:
             reply(Failed(Reason.UNKNOWN_KEYSPACE))
-        elif epoch != self._ctx.layout.epoch:
+        elif epoch != placement.epoch:
             reply(Failed(Reason.WRONG_EPOCH))
         else:
             return placement

@@ -67,7 +67,7 @@ class QuorumScan:
         ctx, message = self._ctx, self._message
         scan = Scan(
             self._placement.keyspace_id,
-            ctx.layout.epoch,
+            self._placement.epoch,
             groups,
             message.start,
             message.after,
@@ -147,7 +147,7 @@ class QuorumScan:
                     stale.setdefault(replica, []).append(winner)
         for replica in sorted(stale):
             ctx.counters.read_repairs += len(stale[replica])
-            save = Save(self._placement.keyspace_id, ctx.layout.epoch, stale[replica])
+            save = Save(self._placement.keyspace_id, self._placement.epoch, stale[replica])
             if replica == ctx.node_id:
                 self._replica.save(save, lambda _: None, own=False)
             else:

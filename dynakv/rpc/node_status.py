@@ -58,7 +58,7 @@ class NodeStatus:
                 f"key has {len(key)} bytes: 1 to {limits.KEY_BYTES_MAX} bytes are allowed"
             )
         header = self._inbox.header()
-        reply = await self._own(header, Load(keyspace.keyspace_id, header.epoch, [key]), context)
+        reply = await self._own(header, Load(keyspace.keyspace_id, keyspace.epoch, [key]), context)
         if isinstance(reply, Failure):
             return reply
         token = token_of(key, hash_tags=keyspace.settings.hash_tags)
