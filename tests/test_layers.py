@@ -45,6 +45,8 @@ MAY_IMPORT: dict[str, frozenset[str]] = {
 # The generated protobuf ends where messages are translated: the node never sees it.
 PROTOBUF_IMPORTERS = {
     "rpc/codec.py": "node.messages to and from the frames between nodes",
+    "rpc/record_columns.py": "records to and from columns, a part of the codec",
+    "rpc/repair_codec.py": "the messages of repair, a part of the codec",
     "rpc/fields.py": "node.messages to and from the fields of KVStore",
     "rpc/kvstore.py": "the KVStore service",
     "rpc/node_status.py": "what a node knows of itself, as its service shows it",

@@ -130,6 +130,32 @@ def covers(a: Record, b: Record) -> bool:
     ) >= (b.expiry_time, b.expiry_writer)
 
 
+def above(record: Record, fence: int) -> Record | None:
+    """Return the record without the registers whose time is at or below `fence` (a reading).
+
+    None where nothing is left of it.
+    """
+    value_above, expiry_above = record.value_time > fence, record.expiry_time > fence
+    if (value_above or not record.value_time) and (expiry_above or not record.expiry_time):
+        return record
+    if value_above:
+        return with_value(record.key, record.value, record.value_time, record.value_writer)
+    if expiry_above:
+        return with_expiry(record.key, record.expiry_ms, record.expiry_time, record.expiry_writer)
+    return None
+
+
+def droppable(record: Record, floor: int) -> bool:
+    """Say whether nobody needs the record any more once `floor` (a reading) holds on all replicas.
+
+    Both registers are at or below the floor, and it is a tombstone or expired by the floor's wall
+    clock: never a matter of when somebody looks.
+    """
+    if record.value_time > floor or record.expiry_time > floor:
+        return False
+    return record.value is None or expired(record, floor >> 16)
+
+
 def expired(record: Record, now_ms: int) -> bool:
     """Say whether the deadline has passed; a value written after its deadline has none.
 

@@ -13,9 +13,10 @@ from collections.abc import Iterable, Mapping
 from typing import Final
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from dynakv import limits
-from dynakv.core.record import Record, merge
+from dynakv.core.record import Record, above, merge
 
 RowKey = tuple[int, int, bytes]  # keyspace id, group, key
 
@@ -35,6 +36,9 @@ class MergeRecords(Struct, frozen=True, gc=False):
     groups: list[int]
     records: list[Record]
     heals: bool = False  # merged from enough other replicas to overwrite a damaged row
+    # Parallel; of a record, a register that is not above its fence (`record.above`) does not enter.
+    # The row may hold it, or a newer one, all the same. None: nothing is fenced.
+    fences: list[int] | None = None
 
 
 class Merged(Struct, frozen=True, gc=False):
@@ -46,6 +50,34 @@ class Merged(Struct, frozen=True, gc=False):
 
     before: list[Row]
     after: list[Row]
+
+
+class DropRecords(Struct, frozen=True, gc=False):
+    """Remove rows that still are exactly what the caller saw; parallel lists.
+
+    A row whose checksum is another by now, or that is damaged, stays.
+    """
+
+    keyspace: int
+    groups: list[int]
+    keys: list[bytes]
+    checksums: list[int]
+
+
+class Dropped(Struct, frozen=True, gc=False):
+    """The rows that were removed, None where none was; parallel to the keys of the request."""
+
+    rows: list[Record | None]
+
+
+class Remember(Struct, frozen=True, gc=False):
+    """Make facts durable; None forgets one. See `Remembered.facts`."""
+
+    facts: dict[str, bytes | None]
+
+
+class FactsKept(Struct, frozen=True, gc=False):
+    """The facts are durable."""
 
 
 class ReadRecords(Struct, frozen=True, gc=False):
@@ -72,6 +104,8 @@ class ScanRecords(Struct, frozen=True, gc=False):
     end: bytes | None
     rows_max: int
     bytes_max: int
+    # Rows come as `outlines`: without values, which are not read and therefore not verified.
+    keys_only: bool = False
 
 
 class Page(Struct, frozen=True, gc=False):
@@ -83,6 +117,19 @@ class Page(Struct, frozen=True, gc=False):
     keys: list[bytes]
     rows: list[Row]
     next: bytes | None
+
+
+class CountRecords(Struct, frozen=True, gc=False):
+    """Count the rows of a keyspace, all groups together. O(rows), without reading large values."""
+
+    keyspace: int
+
+
+class Counted(Struct, frozen=True, gc=False):
+    """How many rows there are, and the bytes of their keys and values."""
+
+    rows: int
+    bytes: int
 
 
 class RaiseCeiling(Struct, frozen=True, gc=False):
@@ -97,9 +144,10 @@ class CeilingRaised(Struct, frozen=True, gc=False):
     ceiling_ms: int
 
 
-Operation = MergeRecords | RaiseCeiling
-Read = ReadRecords | ScanRecords
-Reply = Merged | CeilingRaised
+Operation = MergeRecords | DropRecords | Remember | RaiseCeiling
+Read = ReadRecords | ScanRecords | CountRecords
+Reply = Merged | Dropped | FactsKept | CeilingRaised
+ReadReply = Rows | Page | Counted
 
 
 class Remembered(Struct, frozen=True):
@@ -112,6 +160,9 @@ class Remembered(Struct, frozen=True):
     commit_sequence: int  # transactions committed so far
     layout: bytes  # core.layout.encode
     empty: bool  # no record was ever stored
+    # Small durable values that the node keeps in memory as a whole, by names of `core/facts.py`:
+    # what it must know of groups, peers and unfinished work before it serves.
+    facts: dict[str, bytes] = {}
 
 
 def read_set(operations: Iterable[Operation]) -> dict[RowKey, None]:
@@ -122,49 +173,94 @@ def read_set(operations: Iterable[Operation]) -> dict[RowKey, None]:
             keyspace = operation.keyspace
             for group, record in zip(operation.groups, operation.records, strict=True):
                 wanted[keyspace, group, record.key] = None
+        elif isinstance(operation, DropRecords):
+            keyspace = operation.keyspace
+            for group, key in zip(operation.groups, operation.keys, strict=True):
+                wanted[keyspace, group, key] = None
     return wanted
 
 
 def apply(
     operations: Iterable[Operation], rows: Mapping[RowKey, Row]
-) -> tuple[dict[RowKey, Record], list[Reply]]:
-    """Return the rows to write and one reply per operation; later ones see earlier ones."""
-    writes: dict[RowKey, Record] = {}
+) -> tuple[dict[RowKey, Record | None], list[Reply]]:
+    """Return the rows to write (None: to remove) and one reply per operation.
+
+    Later operations see what earlier ones did.
+    """
+    writes: dict[RowKey, Record | None] = {}
     replies: list[Reply] = []
     for operation in operations:
         if isinstance(operation, MergeRecords):
             replies.append(_merge_records(operation, rows, writes))
+        elif isinstance(operation, DropRecords):
+            replies.append(_drop_records(operation, rows, writes))
+        elif isinstance(operation, Remember):
+            replies.append(FactsKept())
         else:
             replies.append(CeilingRaised(operation.ceiling_ms))
     return writes, replies
 
 
+def facts_in(operations: Iterable[Operation]) -> dict[str, bytes | None]:
+    """Return the facts that a transaction of these operations makes durable or forgets."""
+    facts: dict[str, bytes | None] = {}
+    for operation in operations:
+        if isinstance(operation, Remember):
+            facts.update(operation.facts)
+    return facts
+
+
 def rows_in(operation: Operation) -> int:
     """Return how many rows an operation may write: what bounds a transaction."""
-    return len(operation.records) if isinstance(operation, MergeRecords) else 1
+    match operation:
+        case MergeRecords():
+            return len(operation.records)
+        case DropRecords():
+            return len(operation.keys)
+        case Remember():
+            return len(operation.facts)
+        case RaiseCeiling():
+            return 1
 
 
 def bytes_in(operation: Operation) -> int:
     """Return how many bytes of keys and values an operation carries. O(records)."""
-    if isinstance(operation, MergeRecords):
-        return sum(len(r.key) + len(r.value or b"") for r in operation.records)
-    return 8
+    match operation:
+        case MergeRecords():
+            return sum(len(r.key) + len(r.value or b"") for r in operation.records)
+        case DropRecords():
+            return sum(map(len, operation.keys))
+        case Remember():
+            return sum(len(name) + len(fact or b"") for name, fact in operation.facts.items())
+        case RaiseCeiling():
+            return 8
+
+
+def outlines(rows: Iterable[Row]) -> list[Row]:
+    """Return the rows as a scan of keys shows them: the value's bytes are left out.
+
+    The checksum stays that of the whole record, which therefore does not fit any more.
+    """
+    return [replace(r, value=b"") if isinstance(r, Record) and r.value else r for r in rows]
 
 
 def _merge_records(
-    operation: MergeRecords, rows: Mapping[RowKey, Row], writes: dict[RowKey, Record]
+    operation: MergeRecords,
+    rows: Mapping[RowKey, Row],
+    writes: dict[RowKey, Record | None],
 ) -> Merged:
     keyspace = operation.keyspace
     before: list[Row] = []
     after: list[Row] = []
-    for group, record in zip(operation.groups, operation.records, strict=True):
-        where = (keyspace, group, record.key)
-        old: Row = writes.get(where)
-        if old is None:
-            old = rows.get(where)
+    records: list[Record] | list[Record | None] = operation.records
+    if operation.fences is not None:
+        records = list(map(above, operation.records, operation.fences))
+    for group, record, given in zip(operation.groups, records, operation.records, strict=True):
+        where = (keyspace, group, given.key)
+        old: Row = writes[where] if where in writes else rows.get(where)
         new: Row
-        if old is None:
-            new = record
+        if old is None or record is None:
+            new = record or old
         elif isinstance(old, Damaged):
             new = record if operation.heals else old
         else:
@@ -174,6 +270,26 @@ def _merge_records(
         before.append(old)
         after.append(new)
     return Merged(before, after)
+
+
+def _drop_records(
+    operation: DropRecords,
+    rows: Mapping[RowKey, Row],
+    writes: dict[RowKey, Record | None],
+) -> Dropped:
+    keyspace = operation.keyspace
+    dropped: list[Record | None] = []
+    for group, key, checksum in zip(
+        operation.groups, operation.keys, operation.checksums, strict=True
+    ):
+        where = (keyspace, group, key)
+        old: Row = writes[where] if where in writes else rows.get(where)
+        if isinstance(old, Record) and old.checksum == checksum:
+            writes[where] = None
+            dropped.append(old)
+        else:
+            dropped.append(None)
+    return Dropped(dropped)
 
 
 assert limits.TRANSACTION_ROWS_MAX >= limits.REQUEST_KEYS_MAX  # any request fits one transaction

@@ -5,6 +5,8 @@ peer serve many keys. Three families:
 
     clients  -> node   Put Get Expire List     answered by Stored Found Expired Listed, Refused
     node    <-> peers  Save Load Scan Beat     answered by Saved Loaded Scanned Beaten, Failed
+                       Compare ScanLeaves      answered by Compared LeavesScanned, Failed
+                       Fence RaiseFloor        answered by Fenced FloorRaised, Failed
     node     -> STORE  core.table.Operation and reads          answered by core.table replies
 
 A client's message is answered in one or more parts; each names its entries (indices into the
@@ -19,6 +21,16 @@ from msgspec import Struct
 from dynakv.core.layout import Level
 from dynakv.core.record import Record
 from dynakv.errors import Failure
+from dynakv.node.repair_messages import (
+    Compare,
+    Compared,
+    Fence,
+    Fenced,
+    FloorRaised,
+    LeavesScanned,
+    RaiseFloor,
+    ScanLeaves,
+)
 
 STORE: Final = ""  # the local disk, addressed like one more peer; no node id is empty
 KEEP_EXPIRY: Final = -1  # in the column `expiries_ms` of a Put
@@ -149,6 +161,8 @@ class Outcome(IntEnum):
     MISPLACED = 4  # this node is no replica of the group
     HEALABLE = 5  # as DAMAGED, for so long that nothing it acknowledged is still under way
     LATER = 6  # the reply is full: ask again
+    FENCED = 7  # a register at or below the group's fence, which this node does not hold: refused
+    RECOVERING = 8  # this node has forgotten what it held of the group: no answer
 
 
 class Save(Struct, frozen=True, gc=False):
@@ -159,6 +173,9 @@ class Save(Struct, frozen=True, gc=False):
     records: list[Record]
     previous: bool = False  # also answer what was there before
     heals: bool = False  # merged from enough other replicas to overwrite a damaged row
+    # Parallel: the floor of the group at the replica from which the record was read. A record read
+    # under the receiver's own floor passes its fence. None: fresh writes and hints, which do not.
+    floors: list[int] | None = None
 
 
 class Saved(Struct, frozen=True, gc=False):
@@ -177,10 +194,15 @@ class Load(Struct, frozen=True, gc=False):
 
 
 class Loaded(Struct, frozen=True, gc=False):
-    """One record per key, None where absent; one outcome per key, None where all are OK."""
+    """One record per key, None where absent; one outcome per key, None where all are OK.
+
+    `floors`: that of each key's group, None where all are 0. An absent record counts as every
+    record that is droppable under its floor (`core.record.droppable`).
+    """
 
     outcomes: list[Outcome] | None
     records: list[Record | None]
+    floors: list[int] | None = None
 
 
 class Scan(Struct, frozen=True, gc=False):
@@ -200,11 +222,13 @@ class Scanned(Struct, frozen=True, gc=False):
     """A page of records in key order, tombstones included.
 
     `next` None: the groups hold nothing further; else everything up to and including `next` was
-    looked at. With `keys_only` values are empty and checksums therefore do not fit.
+    looked at. With `keys_only` values are empty and checksums therefore do not fit. `floors`: that
+    of each group of the Scan, None where all are 0.
     """
 
     records: list[Record]
     next: bytes | None
+    floors: list[int] | None = None
 
 
 class Beat(Struct, frozen=True, gc=False):
@@ -237,6 +261,7 @@ class Reason(IntEnum):
     FOREIGN = 6  # another cluster, or another layout of the same epoch
     NO_SPACE = 7  # the disk is nearly full
     DAMAGED = 8  # a row of the page fails its checksum
+    RECOVERING = 9  # this node has forgotten what it held of a group
 
 
 NOTHING_DONE: Final = frozenset(set(Reason) - {Reason.BROKEN})
@@ -248,8 +273,10 @@ class Failed(Struct, frozen=True, gc=False):
     reason: Reason
 
 
-PeerMessage = Save | Load | Scan | Beat
-PeerReply = Saved | Loaded | Scanned | Beaten | Failed
+PeerMessage = Save | Load | Scan | Beat | Compare | ScanLeaves | Fence | RaiseFloor
+PeerReply = (
+    Saved | Loaded | Scanned | Beaten | Compared | LeavesScanned | Fenced | FloorRaised | Failed
+)
 
 
 FRAME_VERSION: Final = 1

@@ -33,6 +33,7 @@ from dynakv.node.messages import (
     ClientMessage,
     Effect,
     Expire,
+    Failed,
     Get,
     Header,
     List,
@@ -41,12 +42,14 @@ from dynakv.node.messages import (
     PeerMessage,
     PeerReply,
     Put,
+    Reason,
     Refused,
     Save,
     Scan,
     entries_in,
 )
 from dynakv.node.put import PutBatch, put_bytes
+from dynakv.node.repair_messages import Compare, Fence, RaiseFloor, ScanLeaves
 from dynakv.node.replica import Replica
 from dynakv.node.scan import QuorumScan
 from dynakv.node.stamping import Stamper
@@ -107,6 +110,8 @@ class Node:
                 self._replica.scan(message, partial(self._reply, call))
             case Beat():
                 self._reply(call, self._heartbeat.answer(sender or "", message))
+            case Compare() | ScanLeaves() | Fence() | RaiseFloor():
+                self._reply(call, Failed(Reason.UNSUPPORTED))
             case _:
                 assert_never(message)
 

@@ -1,8 +1,7 @@
 """The frames between nodes: `node.messages` to bytes and back, nothing else knows their form.
 
-Records travel as parallel columns (see `proto/dynakv/v1/node_internal.proto`): one submessage per
-record costs several times as much. Columns that say nothing are left out: expiries where no record
-has one, expiry stamps where they equal the value's.
+Records travel as parallel columns (`rpc/record_columns.py`); the messages of repair have a file of
+their own (`rpc/repair_codec.py`).
 
 A frame is built from parts, one per ask or reply, each serialised when it is handed in: so its
 exact size is known before a lane and a frame are chosen for it, and nothing is copied twice.
@@ -13,15 +12,12 @@ What comes in is trusted in nothing but its author's good will: anything that is
 PeerError, which ends the stream. Checksums of records are verified by the node, not here.
 """
 
-from collections.abc import Iterable, Sequence
-from itertools import repeat
-from typing import Final, assert_never, cast
+from collections.abc import Iterable
+from typing import Final
 
 from google.protobuf.message import DecodeError
 from msgspec import Struct
-from msgspec.structs import astuple
 
-from dynakv.core.record import Record
 from dynakv.errors import PeerError
 from dynakv.node.messages import (
     FRAME_VERSION,
@@ -39,6 +35,13 @@ from dynakv.node.messages import (
     Saved,
     Scan,
     Scanned,
+)
+from dynakv.rpc.record_columns import fill_records, floors_of, present_of, records_of
+from dynakv.rpc.repair_codec import (
+    fill_repair_ask,
+    fill_repair_reply,
+    repair_message_of,
+    repair_reply_of,
 )
 from dynakv.v1 import node_internal_pb2 as pb
 
@@ -87,7 +90,9 @@ def ask_part(call: int, timeout_ms: int, message: PeerMessage) -> bytes:
             save.previous = message.previous
             save.heals = message.heals
             save.SetInParent()
-            _fill(save.records, message.records)
+            if message.floors is not None:
+                save.floors.extend(message.floors)
+            fill_records(save.records, message.records)
         case Load():
             load = ask.load
             load.keyspace = message.keyspace
@@ -103,7 +108,7 @@ def ask_part(call: int, timeout_ms: int, message: PeerMessage) -> bytes:
             ask.beat.client_address = message.client_address
             ask.beat.SetInParent()
         case _:
-            assert_never(message)
+            fill_repair_ask(ask, message)
     return whole.SerializeToString()
 
 
@@ -119,19 +124,23 @@ def reply_part(call: int, reply: PeerReply) -> bytes:
             out.loaded.SetInParent()
             if reply.outcomes is not None:
                 out.loaded.outcomes.extend([_OUTCOMES_OUT[outcome] for outcome in reply.outcomes])
-            _fill(out.loaded.records, reply.records)
+            if reply.floors is not None:
+                out.loaded.floors.extend(reply.floors)
+            fill_records(out.loaded.records, reply.records)
         case Beaten():
             out.beaten.SetInParent()
             fill_beaten(out.beaten, reply)
         case Scanned():
             out.scanned.SetInParent()
-            _fill(out.scanned.records, reply.records)
+            fill_records(out.scanned.records, reply.records)
             if reply.next is not None:
                 out.scanned.next = reply.next
+            if reply.floors is not None:
+                out.scanned.floors.extend(reply.floors)
         case Failed():
             out.failed.reason = to_reason(reply)
         case _:
-            assert_never(reply)
+            fill_repair_reply(out, reply)
     return whole.SerializeToString()
 
 
@@ -154,7 +163,7 @@ def fill_saved(out: pb.Saved, saved: Saved) -> None:
         out.outcomes.extend([_OUTCOMES_OUT[outcome] for outcome in saved.outcomes])
     if saved.before is not None:
         out.before.SetInParent()
-        _fill(out.before, saved.before)
+        fill_records(out.before, saved.before)
 
 
 def fill_beaten(out: pb.Beaten, beaten: Beaten) -> None:
@@ -182,32 +191,6 @@ def _fill_scan(out: pb.Scan, scan: Scan) -> None:
     out.rows_max = scan.rows_max
     out.keys_only = scan.keys_only
     out.SetInParent()
-
-
-def _fill(columns: pb.Records, records: Sequence[Record | None]) -> None:
-    present = [record for record in records if record is not None]
-    if len(present) < len(records):
-        columns.absent.extend([i for i, record in enumerate(records) if record is None])
-        if not present:
-            return
-    elif not present:
-        return
-    keys, values, times, writers, expiries, expiry_times, expiry_writers, checksums = zip(
-        *map(astuple, present), strict=True
-    )
-    columns.keys.extend(keys)
-    if None in values:
-        columns.tombstones.extend([i for i, value in enumerate(values) if value is None])
-        values = tuple(value or b"" for value in values)
-    columns.values.extend(values)
-    columns.value_times.extend(times)
-    columns.value_writers.extend(writers)
-    if any(expiries):
-        columns.expiries_ms.extend(expiries)
-    if expiry_times != times or expiry_writers != writers:
-        columns.expiry_times.extend(expiry_times)
-        columns.expiry_writers.extend(expiry_writers)
-    columns.checksums.extend(checksums)
 
 
 # --- in --------------------------------------------------------------------------------------
@@ -258,8 +241,9 @@ def header_of(header: pb.Header) -> Header:
 
 def save_of(save: pb.Save) -> Save:
     """Return a Save. Raises PeerError where its columns do not fit together."""
-    records = _present_of(save.records)
-    return Save(save.keyspace, save.epoch, records, save.previous, save.heals)
+    records = present_of(save.records)
+    floors = floors_of(save.floors, len(records))
+    return Save(save.keyspace, save.epoch, records, save.previous, save.heals, floors)
 
 
 def beat_of(beat: pb.Beat) -> Beat:
@@ -278,23 +262,25 @@ def _message_of(ask: pb.Ask) -> PeerMessage | None:
             return _scan_of(ask.scan)
         case "beat":
             return beat_of(ask.beat)
-        case _:
-            return None
+        case kind:
+            return repair_message_of(kind, ask)
 
 
 def _reply_of(reply: pb.Reply) -> PeerReply:
     match reply.WhichOneof("kind"):
         case "saved":
             saved = reply.saved
-            before = _records_of(saved.before) if saved.HasField("before") else None
+            before = records_of(saved.before) if saved.HasField("before") else None
             return Saved(_outcomes_of(saved.outcomes), before)
         case "loaded":
             loaded = reply.loaded
-            return Loaded(_outcomes_of(loaded.outcomes), _records_of(loaded.records))
+            records = records_of(loaded.records)
+            floors = floors_of(loaded.floors, len(records))
+            return Loaded(_outcomes_of(loaded.outcomes), records, floors)
         case "scanned":
             scanned = reply.scanned
             further = scanned.next if scanned.HasField("next") else None
-            return Scanned(_present_of(scanned.records), further)
+            return Scanned(present_of(scanned.records), further, scanned.floors[:] or None)
         case "beaten":
             beaten = reply.beaten
             return Beaten(
@@ -303,8 +289,8 @@ def _reply_of(reply: pb.Reply) -> PeerReply:
         case "failed":
             # A reason newer than this node promises nothing.
             return Failed(_REASONS_IN.get(reply.failed.reason, Reason.BROKEN))
-        case _:
-            return Failed(Reason.BROKEN)
+        case kind:
+            return repair_reply_of(kind, reply) or Failed(Reason.BROKEN)
 
 
 def _scan_of(scan: pb.Scan) -> Scan:
@@ -325,54 +311,3 @@ def _outcomes_of(outcomes: Iterable[int]) -> list[Outcome] | None:
         return [_OUTCOMES_IN[outcome] for outcome in outcomes] or None
     except KeyError as error:
         raise PeerError(f"a peer answers outcome {error}, which this node does not know") from error
-
-
-def _present_of(columns: pb.Records) -> list[Record]:
-    if columns.absent:
-        raise PeerError(f"a peer sent {len(columns.absent)} absent records where none may be")
-    return cast("list[Record]", _records_of(columns))
-
-
-def _records_of(columns: pb.Records) -> list[Record | None]:
-    keys: list[bytes] = columns.keys[:]
-    values: list[bytes | None] = columns.values[:]  # type: ignore[assignment]
-    times: list[int] = columns.value_times[:]
-    writers: list[int] = columns.value_writers[:]
-    checksums: list[int] = columns.checksums[:]
-    expiries: list[int] = columns.expiries_ms[:]
-    expiry_times: list[int] = columns.expiry_times[:]
-    expiry_writers: list[int] = columns.expiry_writers[:]
-    if not expiry_times and not expiry_writers:
-        expiry_times, expiry_writers = times, writers
-    count = len(keys)
-    lengths = (
-        *(len(values), len(times), len(writers), len(checksums)),
-        *(len(expiries) or count, len(expiry_times), len(expiry_writers)),
-    )
-    if lengths.count(count) != len(lengths):
-        raise PeerError(f"a peer sent columns of {lengths} entries for {count} keys")
-    for place in columns.tombstones:
-        if place >= count:
-            raise PeerError(f"a peer names tombstone {place} of {count} records")
-        values[place] = None
-    records: list[Record | None] = list(
-        map(
-            Record,
-            *(keys, values, times, writers),
-            *(expiries or repeat(0), expiry_times, expiry_writers, checksums),
-        )
-    )
-    return _with_absent(records, columns.absent) if columns.absent else records
-
-
-def _with_absent(records: list[Record | None], absent: Iterable[int]) -> list[Record | None]:
-    whole: list[Record | None] = []
-    start = 0
-    for place in absent:
-        end = start + place - len(whole)
-        if not start <= end <= len(records):
-            raise PeerError(f"a peer names absent entry {place} beside {len(records)} records")
-        whole += records[start:end]
-        whole.append(None)
-        start = end
-    return whole + records[start:]

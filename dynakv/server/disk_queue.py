@@ -10,12 +10,12 @@ from typing import Protocol
 
 from dynakv import limits
 from dynakv.core.table import (
+    CountRecords,
     Operation,
-    Page,
     Read,
     ReadRecords,
+    ReadReply,
     Reply,
-    Rows,
     ScanRecords,
     bytes_in,
     rows_in,
@@ -33,7 +33,7 @@ class Disk(Protocol):
         """Apply and make durable in one transaction."""
 
     def read_soon(
-        self, requests: list[Read], done: Callable[[list[Rows | Page] | StorageError], None]
+        self, requests: list[Read], done: Callable[[list[ReadReply] | StorageError], None]
     ) -> None:
         """Read committed rows; one reply per request."""
 
@@ -70,7 +70,7 @@ class DiskQueue:
 
     def append(self, call: int, message: object) -> None:
         """Queue an ask of the node; it leaves with the next `pump`."""
-        if isinstance(message, ReadRecords | ScanRecords):
+        if isinstance(message, ReadRecords | ScanRecords | CountRecords):
             self._reads.append((call, message))
         else:
             self._writes.append((call, message))  # type: ignore[arg-type]
@@ -115,12 +115,12 @@ class DiskQueue:
         keys = 0
         while self._reads and (not calls or keys < limits.READ_KEYS_MAX):
             call, request = self._reads.popleft()
-            keys += len(request.keys) if isinstance(request, ReadRecords) else request.rows_max
+            keys += _keys_in(request)
             calls.append(call)
             requests.append(request)
         self._reading += 1
 
-        def done(replies: list[Rows | Page] | StorageError) -> None:
+        def done(replies: list[ReadReply] | StorageError) -> None:
             self._reading -= 1
             if isinstance(replies, StorageError):
                 self._failed(str(replies))
@@ -129,3 +129,14 @@ class DiskQueue:
             self.pump()
 
         self._disk.read_soon(requests, done)
+
+
+def _keys_in(request: Read) -> int:
+    """Return how many keys a read weighs: what fills one task of a reader."""
+    match request:
+        case ReadRecords():
+            return len(request.keys)
+        case ScanRecords():
+            return request.rows_max
+        case CountRecords():
+            return limits.READ_KEYS_MAX

@@ -7,6 +7,7 @@ replies are the process's business (`process.py`).
 """
 
 from collections.abc import Sequence
+from typing import TypeVar
 
 from msgspec import structs
 
@@ -14,10 +15,13 @@ from dynakv.core import record as records
 from dynakv.core.record import Record
 from dynakv.core.table import (
     DAMAGED,
+    Counted,
+    CountRecords,
     Operation,
     Page,
     RaiseCeiling,
     Read,
+    ReadReply,
     Remembered,
     Reply,
     Row,
@@ -25,6 +29,8 @@ from dynakv.core.table import (
     Rows,
     ScanRecords,
     apply,
+    facts_in,
+    outlines,
     read_set,
 )
 
@@ -32,11 +38,18 @@ from dynakv.core.table import (
 class Transaction:
     """Operations that were applied and are not durable yet."""
 
-    __slots__ = ("ceiling_ms", "replies", "writes")
+    __slots__ = ("ceiling_ms", "facts", "replies", "writes")
 
-    def __init__(self, writes: dict[RowKey, Record], ceiling_ms: int, replies: list[Reply]) -> None:
+    def __init__(
+        self,
+        writes: dict[RowKey, Record | None],
+        facts: dict[str, bytes | None],
+        ceiling_ms: int,
+        replies: list[Reply],
+    ) -> None:
         """Hold what `sync` makes durable, and the replies that may leave after it."""
         self.writes = writes
+        self.facts = facts
         self.ceiling_ms = ceiling_ms
         self.replies = replies
 
@@ -47,6 +60,8 @@ class Disk:
     def __init__(self, node_id: str, incarnation: int, layout: bytes) -> None:
         """Make an empty data directory."""
         self.rows: dict[RowKey, Record] = {}
+        self.facts: dict[str, bytes] = {}
+        self._written = False  # some row was, though all may have been removed
         self._first = Remembered(
             node_id=node_id,
             incarnation=incarnation,
@@ -70,7 +85,8 @@ class Disk:
             starts=self._starts,
             ceiling_ms=self._ceiling_ms,
             commit_sequence=self.commit_sequence,
-            empty=not self.rows,
+            empty=not self._written,
+            facts=dict(self.facts),
         )
 
     def begin(self, operations: Sequence[Operation]) -> None:
@@ -79,14 +95,17 @@ class Disk:
         fetched = {where: self._row(where) for where in read_set(operations)}
         writes, replies = apply(operations, fetched)
         ceilings = [o.ceiling_ms for o in operations if isinstance(o, RaiseCeiling)]
-        self._open = Transaction(writes, max(ceilings, default=0), replies)
+        ceiling_ms = max(ceilings, default=0)
+        self._open = Transaction(writes, facts_in(operations), ceiling_ms, replies)
 
     def sync(self) -> list[Reply]:
         """Make the open transaction durable and return its replies, one per operation."""
         transaction = self._open
         assert transaction is not None
         self._open = None
-        self.rows.update(transaction.writes)
+        _update(self.rows, transaction.writes)
+        _update(self.facts, transaction.facts)
+        self._written = self._written or bool(self.rows)
         self._ceiling_ms = max(self._ceiling_ms, transaction.ceiling_ms)
         self.commit_sequence += 1
         return transaction.replies
@@ -102,9 +121,12 @@ class Disk:
             self.sync()
         self._open = None
 
-    def read(self, message: Read) -> Rows | Page:
+    def read(self, message: Read) -> ReadReply:
         """Return the rows as of the last durable transaction."""
         keyspace = message.keyspace
+        if isinstance(message, CountRecords):
+            found = [row for (of, _, _), row in self.rows.items() if of == keyspace]
+            return Counted(len(found), sum(len(r.key) + len(r.value or b"") for r in found))
         if isinstance(message, ScanRecords):
             return self._page(message)
         return Rows(
@@ -146,7 +168,8 @@ class Disk:
         rows: list[Row] = []
         size = 0
         for key, group in found:
-            row = self._row((scan.keyspace, group, key))
+            where = (scan.keyspace, group, key)
+            row = outlines([self.rows[where]])[0] if scan.keys_only else self._row(where)
             size += len(key) + (len(row.value or b"") if isinstance(row, Record) else 0)
             if len(keys) == scan.rows_max or (keys and size > scan.bytes_max):
                 return Page(keys, rows, keys[-1])
@@ -159,3 +182,16 @@ class Disk:
         if row is None or records.intact(row):
             return row
         return DAMAGED
+
+
+_K = TypeVar("_K")
+_V = TypeVar("_V")
+
+
+def _update(state: dict[_K, _V], changes: dict[_K, _V | None]) -> None:
+    """Set what changes say; None removes."""
+    for name, value in changes.items():
+        if value is None:
+            state.pop(name, None)
+        else:
+            state[name] = value

@@ -15,7 +15,7 @@ from random import Random
 
 from dynakv.core.layout import NodeId
 from dynakv.core.record import Record
-from dynakv.core.table import MergeRecords, Page, Reply, Rows
+from dynakv.core.table import MergeRecords, ReadReply, Reply
 from dynakv.node.messages import (
     STORE,
     Answer,
@@ -251,7 +251,7 @@ class Process:
             self._plan_turn()
 
     def _stored(
-        self, calls: list[int], replies: Sequence[Reply | Rows | Page], sequence: int | None
+        self, calls: list[int], replies: Sequence[Reply | ReadReply], sequence: int | None
     ) -> None:
         """Hear from STORE; a commit sequence comes with the replies of a transaction."""
         if sequence is not None:
@@ -259,7 +259,7 @@ class Process:
         self._soon(Rank.STORE, self._take_stored, calls, replies, sequence)
 
     def _take_stored(
-        self, calls: list[int], replies: Sequence[Reply | Rows | Page], sequence: int | None
+        self, calls: list[int], replies: Sequence[Reply | ReadReply], sequence: int | None
     ) -> None:
         node, now = self._node, self.clock.now()
         if sequence is not None:

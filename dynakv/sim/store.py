@@ -11,13 +11,13 @@ from typing import Any
 
 from dynakv import limits
 from dynakv.core.table import (
+    CountRecords,
     Operation,
-    Page,
     Read,
     ReadRecords,
+    ReadReply,
     Reply,
     RowKey,
-    Rows,
     ScanRecords,
     bytes_in,
     rows_in,
@@ -26,7 +26,7 @@ from dynakv.sim.disk import Disk
 from dynakv.sim.knobs import COMMIT_MS_MAX, Knobs
 from dynakv.sim.timeline import MS, Timeline
 
-Stored = Callable[[list[int], Sequence[Reply | Rows | Page], int | None], None]
+Stored = Callable[[list[int], Sequence[Reply | ReadReply], int | None], None]
 
 
 class Store:
@@ -65,7 +65,7 @@ class Store:
 
     def ask(self, call: int, message: Any) -> None:
         """Take one operation, which waits for `commit`, or one read, which begins now."""
-        if isinstance(message, ReadRecords | ScanRecords):
+        if isinstance(message, ReadRecords | ScanRecords | CountRecords):
             self._read(call, message)
         else:
             self._waiting.append((call, message))
@@ -121,7 +121,7 @@ class Store:
         rows = self.disk.read(message) if self._random.random() < 0.5 else None
         self._timeline.after(delay_us, self._has_read, self._life, call, message, rows)
 
-    def _has_read(self, life: int, call: int, message: Read, rows: Rows | Page | None) -> None:
+    def _has_read(self, life: int, call: int, message: Read, rows: ReadReply | None) -> None:
         if life == self._life:
             self._stored([call], [self.disk.read(message) if rows is None else rows], None)
 

@@ -23,7 +23,16 @@ import aiosqlite
 
 from dynakv import limits
 from dynakv.core import table
-from dynakv.core.table import Operation, Page, Read, Remembered, Reply, Rows, ScanRecords
+from dynakv.core.table import (
+    CountRecords,
+    Operation,
+    Read,
+    ReadReply,
+    Remembered,
+    Reply,
+    Rows,
+    ScanRecords,
+)
 from dynakv.errors import StorageError
 from dynakv.storage import rows
 from dynakv.storage.recent import RecentRows
@@ -92,12 +101,15 @@ class Reader(Connection):
     def __init__(self, database: Path) -> None:
         super().__init__(partial(_connect_reader, database))
 
-    def read(self, requests: Sequence[Read]) -> list[Rows | Page]:
+    def read(self, requests: Sequence[Read]) -> list[ReadReply]:
         """Return one reply per request. Runs on the thread; raises sqlite3.Error."""
-        replies: list[Rows | Page] = []
+        replies: list[ReadReply] = []
         for request in requests:
             if isinstance(request, ScanRecords):
                 replies.append(rows.scan(self._conn, request))
+                continue
+            if isinstance(request, CountRecords):
+                replies.append(rows.count(self._conn, request.keyspace))
                 continue
             keyspace = request.keyspace
             wanted = [
@@ -156,6 +168,9 @@ class Writer(Connection):
             found.update(zip(wanted, rows.fetch(connection, wanted), strict=True))
         writes, replies = table.apply(operations, found)
         rows.store(connection, writes)
+        facts = table.facts_in(operations)
+        if facts:
+            _keep(connection, facts)
         for reply in replies:
             if isinstance(reply, table.CeilingRaised):
                 self._ceiling_ms = max(self._ceiling_ms, reply.ceiling_ms)
@@ -255,6 +270,15 @@ def _connect_reader(database: Path) -> sqlite3.Connection:
     connection.execute("PRAGMA temp_store = MEMORY")
     connection.execute(f"PRAGMA cache_size = -{limits.READER_CACHE_BYTES >> 10}")
     return connection
+
+
+def _keep(connection: sqlite3.Connection, facts: dict[str, bytes | None]) -> None:
+    """Make facts durable, or forget them, inside the caller's transaction."""
+    for name, fact in facts.items():
+        if fact is None:
+            connection.execute("DELETE FROM facts WHERE name = ?", (name,))
+        else:
+            connection.execute("INSERT OR REPLACE INTO facts VALUES (?, ?)", (name, fact))
 
 
 def _truncate(connection: sqlite3.Connection) -> None:

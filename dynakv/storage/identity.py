@@ -57,6 +57,7 @@ def start(
         commit_sequence=commit_sequence,
         layout=layout,
         empty=rows_written == 0,
+        facts=dict(connection.execute("SELECT name, fact FROM facts")),
     )
 
 

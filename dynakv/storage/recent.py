@@ -41,10 +41,14 @@ class RecentRows:
                 known[where] = row
         return known, others
 
-    def committed(self, writes: dict[RowKey, Record]) -> None:
+    def committed(self, writes: dict[RowKey, Record | None]) -> None:
         """Take over what a transaction wrote, once it is durable."""
         young = self._young
         for where, record in writes.items():
+            if record is None:
+                young.pop(where, None)
+                self._old.pop(where, None)
+                continue
             young[where] = record
             self._bytes += len(record.key) + len(record.value or b"")
         if len(young) > limits.RECENT_ROWS_MAX or self._bytes > limits.RECENT_BYTES_MAX:

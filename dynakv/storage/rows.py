@@ -19,7 +19,7 @@ import msgspec
 
 from dynakv import limits
 from dynakv.core.record import Record, intact
-from dynakv.core.table import DAMAGED, Page, Row, RowKey, ScanRecords
+from dynakv.core.table import DAMAGED, Counted, Page, Row, RowKey, ScanRecords, outlines
 from dynakv.storage.schema import UINT64_MAX, signed
 
 T = TypeVar("T")
@@ -57,6 +57,15 @@ def _gather_statement(rows: int) -> str:
     )
 
 
+def _remove_statement(rows: int) -> str:
+    removed = ", ".join(["(?, ?, ?)"] * rows)
+    return (
+        f"WITH removed (k, g, w) AS (VALUES {removed}) "  # noqa: S608 - constants only
+        "DELETE FROM records WHERE id IN (SELECT id FROM removed "
+        "CROSS JOIN records ON keyspace = k AND grp = g AND key = w)"
+    )
+
+
 def _store_statement(rows: int) -> str:
     values = ", ".join(["(?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"] * rows)
     changes = ", ".join(f"{c} = excluded.{c}" for c in (*_STAMPS, "value"))
@@ -70,6 +79,7 @@ def _store_statement(rows: int) -> str:
 _SIZES: Final = [1 << power for power in range(limits.READ_KEYS_MAX.bit_length())]
 _GATHER: Final = {rows: _gather_statement(rows) for rows in _SIZES}
 _STORE: Final = {rows: _store_statement(rows) for rows in _SIZES}
+_REMOVE: Final = {rows: _remove_statement(rows) for rows in _SIZES}
 _WHOLE: Final = (
     f"SELECT {_INTEGERS}, CAST(value AS BLOB) FROM records "  # noqa: S608 - constants only
     "WHERE keyspace = ? AND grp = ? AND key = ?"
@@ -81,6 +91,20 @@ _LIST: Final = (
 )
 _LIST_ALL: Final = _LIST.format(below="")
 _LIST_BELOW: Final = _LIST.format(below="AND key < ? ")
+# Of a value only whether there is one: SQLite then leaves its pages unread.
+_OUTLINE: Final = (
+    f"SELECT json_group_array(json_array(hex(key), {_INTEGERS}, value IS NULL)) FROM ("  # noqa: S608
+    "SELECT * FROM records WHERE keyspace = ? AND grp = ? AND key >= ? {below}"
+    "ORDER BY key LIMIT ?)"
+)
+_OUTLINE_ALL: Final = _OUTLINE.format(below="")
+_OUTLINE_BELOW: Final = _OUTLINE.format(below="AND key < ? ")
+_Outline = tuple[str, int, int, int, int, int, int, int]
+_decode_outlines: Final = msgspec.json.Decoder(list[_Outline]).decode
+_COUNT: Final = (
+    "SELECT count(*), ifnull(sum(length(key) + ifnull(length(value), 0)), 0) "
+    "FROM records WHERE keyspace = ?"
+)
 
 
 def fetch(connection: sqlite3.Connection, wanted: Sequence[RowKey]) -> list[Row]:
@@ -102,8 +126,10 @@ def scan(connection: sqlite3.Connection, request: ScanRecords) -> Page:
     `bytes_max` counts keys and values; one row is returned even if it is larger. Raises
     sqlite3.Error.
     """
+    if request.keys_only:
+        return _scan_outlines(connection, request)
     rows_max = request.rows_max
-    share = max(limits.GROUP_ROWS_MIN, 2 * rows_max // len(request.groups))
+    share = _share(request)
     listed: list[tuple[bytes, int, int]] = []  # key, bytes of its value, group
     ends: list[bytes] = []  # where groups end that may go on
     for group in request.groups:
@@ -129,23 +155,111 @@ def scan(connection: sqlite3.Connection, request: ScanRecords) -> Page:
     return Page([key for key, _ in kept], [row for _, row in kept], end)
 
 
-def _list_group(
+def _share(request: ScanRecords) -> int:
+    """Return how many rows are listed of each group, so that most pages are full."""
+    return max(limits.GROUP_ROWS_MIN, 2 * request.rows_max // len(request.groups))
+
+
+def count(connection: sqlite3.Connection, keyspace: int) -> Counted:
+    """Return how many rows a keyspace has, and their bytes. Raises sqlite3.Error."""
+    rows, size = connection.execute(_COUNT, (signed(keyspace),)).fetchone()
+    return Counted(rows, size)
+
+
+def _scan_outlines(connection: sqlite3.Connection, request: ScanRecords) -> Page:
+    """Return the page of a scan of keys only: one statement a group, values unread."""
+    rows_max = request.rows_max
+    share = rows_max if len(request.groups) == 1 else _share(request)
+    found: list[tuple[bytes, Row]] = []
+    ends: list[bytes] = []
+    for group in request.groups:
+        rows = _outlines_of(connection, request, group, share)
+        found += rows
+        if len(rows) == share:
+            ends.append(rows[-1][0])
+    found.sort(key=lambda pair: pair[0])
+    end = min(ends, default=None)
+    room = request.bytes_max
+    keys: list[bytes] = []
+    kept: list[Row] = []
+    for key, row in found:
+        room -= len(key)
+        if end is not None and key > end:
+            break
+        if keys and (len(keys) == rows_max or room < 0):
+            return Page(keys, kept, keys[-1])
+        keys.append(key)
+        kept.append(row)
+    return Page(keys, kept, end)
+
+
+def _outlines_of(
     connection: sqlite3.Connection, request: ScanRecords, group: int, rows_max: int
-) -> list[tuple[bytes, int, int]]:
+) -> list[tuple[bytes, Row]]:
+    statement = _OUTLINE_ALL if request.end is None else _OUTLINE_BELOW
+    (text,) = connection.execute(statement, _range(request, group, rows_max)).fetchone()
+    try:
+        listed = _decode_outlines(text)
+    except msgspec.DecodeError:
+        # Some column is NULL that never was: find out whose.
+        keys = [key for key, _, _ in _list_group(connection, request, group, rows_max)]
+        wanted = [(request.keyspace, group, key) for key in keys]
+        whole = [_fetch_whole(connection, where) for where in wanted]
+        return list(zip(keys, outlines(whole), strict=True))
+    return [
+        (
+            key := bytes.fromhex(hexadecimal),
+            Record(
+                key,
+                None if tombstone else b"",
+                value_time & UINT64_MAX,
+                value_writer & UINT64_MAX,
+                expiry_ms & UINT64_MAX,
+                expiry_time & UINT64_MAX,
+                expiry_writer & UINT64_MAX,
+                checksum & UINT64_MAX,
+            ),
+        )
+        for (
+            hexadecimal,
+            value_time,
+            value_writer,
+            expiry_ms,
+            expiry_time,
+            expiry_writer,
+            checksum,
+            tombstone,
+        ) in listed
+    ]
+
+
+def _range(request: ScanRecords, group: int, rows_max: int) -> list[int | bytes]:
+    """Return the parameters of a statement that lists a group's part of the range."""
     start = request.start
     if request.after is not None:
         start = max(start, request.after + b"\0")  # the next possible key
-    parameters: list[int | bytes] = [signed(request.keyspace), group, start]
-    if request.end is not None:
-        parameters.append(request.end)
+    below = [] if request.end is None else [request.end]
+    return [signed(request.keyspace), group, start, *below, rows_max]
+
+
+def _list_group(
+    connection: sqlite3.Connection, request: ScanRecords, group: int, rows_max: int
+) -> list[tuple[bytes, int, int]]:
     statement = _LIST_ALL if request.end is None else _LIST_BELOW
-    (text,) = connection.execute(statement, [*parameters, rows_max]).fetchone()
+    (text,) = connection.execute(statement, _range(request, group, rows_max)).fetchone()
     return [(bytes.fromhex(key), size, group) for key, size in _decode_listed(text)]
 
 
-def store(connection: sqlite3.Connection, writes: Mapping[RowKey, Record]) -> None:
-    """Insert or replace these rows, inside the caller's transaction. Raises sqlite3.Error."""
-    for chunk in _chunks(list(writes.items())):
+def store(connection: sqlite3.Connection, writes: Mapping[RowKey, Record | None]) -> None:
+    """Insert, replace or (None) remove these rows, inside the caller's transaction.
+
+    Raises sqlite3.Error.
+    """
+    removed = [where for where, record in writes.items() if record is None]
+    if removed:
+        _remove(connection, removed)
+    kept = [(where, record) for where, record in writes.items() if record is not None]
+    for chunk in _chunks(kept):
         parameters: list[int | bytes | None] = []
         for (keyspace, group, key), record in chunk:
             parameters += (
@@ -161,6 +275,14 @@ def store(connection: sqlite3.Connection, writes: Mapping[RowKey, Record]) -> No
                 record.value,
             )
         connection.execute(_STORE[len(chunk)], parameters)
+
+
+def _remove(connection: sqlite3.Connection, removed: Sequence[RowKey]) -> None:
+    for chunk in _chunks(removed):
+        parameters: list[int | bytes] = []
+        for keyspace, group, key in chunk:
+            parameters += (signed(keyspace), group, key)
+        connection.execute(_REMOVE[len(chunk)], parameters)
 
 
 def _fetch_chunk(connection: sqlite3.Connection, wanted: Sequence[RowKey]) -> list[Row]:

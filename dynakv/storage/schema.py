@@ -8,11 +8,13 @@
                  of the clock, and the count of rows ever written. Small, because it is written with
                  every commit.
     identity     one row that hardly ever changes: who this directory belongs to, and the layout.
+    facts        small durable values of the node (core/facts.py): clean marks and cuts of groups,
+                 what is remembered of peers.
 
-The format is `PRAGMA user_version`; a newer one is refused. Tables that later formats need (hints,
-clean marks of groups, what is remembered of peers) are not made ahead of their use: creating a
-table in an existing file costs nothing, while an empty guess would have to be migrated. What cannot
-be added later is here from the first table on: the page size, and `auto_vacuum=INCREMENTAL`, which
+The format is `PRAGMA user_version`; a newer one is refused, an older one is brought up to date at
+the start. Tables that later formats need are not made ahead of their use: creating a table in an
+existing file costs nothing, while an empty guess would have to be migrated. What cannot be added
+later is here from the first table on: the page size, and `auto_vacuum=INCREMENTAL`, which
 keeps the pointer pages that let dropped groups give their pages back to the disk.
 
 SQLite stores signed 64-bit integers; ids, stamps and checksums are unsigned. They are stored with
@@ -23,7 +25,7 @@ import sqlite3
 from pathlib import Path
 from typing import Final
 
-FORMAT: Final = 1
+FORMAT: Final = 2  # 2: facts
 APPLICATION_ID: Final = 0x44594E4B  # "DYNK", at offset 68 of the file
 PAGE_BYTES: Final = 4096
 
@@ -58,7 +60,10 @@ TABLES: Final = {
             starts INTEGER NOT NULL,
             layout BLOB NOT NULL
         )""",
+    "facts": "CREATE TABLE facts (name TEXT PRIMARY KEY, fact BLOB NOT NULL) WITHOUT ROWID",
 }
+# By the format that they bring a database to: the tables that it has and the one before lacks.
+_ADDED: Final = {2: ("facts",)}
 
 _SIGN: Final = 1 << 63
 UINT64_MAX: Final = (1 << 64) - 1
@@ -101,6 +106,22 @@ def make(path: Path, node_id: str, incarnation: int, layout: bytes) -> None:
         connection.execute("COMMIT")
     finally:
         connection.close()  # the last connection checkpoints, syncs, and removes the WAL
+
+
+def upgrade(connection: sqlite3.Connection) -> None:
+    """Bring a database of an older format up to date, in one transaction. Raises sqlite3.Error.
+
+    What is no database of an older format is left as it is, for `fault` to name.
+    """
+    (found,) = connection.execute("PRAGMA user_version").fetchone()
+    if not 1 <= found < FORMAT:
+        return
+    connection.execute("BEGIN IMMEDIATE")
+    for added in range(found + 1, FORMAT + 1):
+        for table in _ADDED[added]:
+            connection.execute(TABLES[table])
+    connection.execute(f"PRAGMA user_version = {FORMAT}")
+    connection.execute("COMMIT")
 
 
 def fault(connection: sqlite3.Connection) -> str | None:

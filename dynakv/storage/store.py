@@ -28,6 +28,7 @@ from dynakv.core.table import (
     Page,
     Read,
     ReadRecords,
+    ReadReply,
     Remembered,
     Reply,
     Rows,
@@ -122,7 +123,7 @@ class Store:
         writer = self._writer
         writer.submit(partial(writer.transact, operations), partial(self._committed, done))
 
-    def read_soon(self, requests: Sequence[Read], done: Done[list[Rows | Page]]) -> None:
+    def read_soon(self, requests: Sequence[Read], done: Done[list[ReadReply]]) -> None:
         """Read rows in one hop, then call `done` in the event loop with one reply per request.
 
         Sees every transaction that was confirmed before the call, perhaps later ones too; each
@@ -155,8 +156,8 @@ class Store:
         assert isinstance(reply, Page)
         return reply
 
-    async def _read(self, request: Read) -> Rows | Page:
-        future: asyncio.Future[list[Rows | Page]] = self._loop.create_future()
+    async def _read(self, request: Read) -> ReadReply:
+        future: asyncio.Future[list[ReadReply]] = self._loop.create_future()
         self.read_soon([request], partial(_settle, future))
         return (await future)[0]
 
@@ -252,6 +253,7 @@ def _make(directory: Directory, node_id: str, layout: bytes) -> None:
 def _load(
     connection: sqlite3.Connection, directory: Directory, node_id: str, given: Layout
 ) -> Remembered:
+    schema.upgrade(connection)
     reason = schema.fault(connection)
     if reason is not None:
         raise StorageError(f"database {directory.database} {reason}")

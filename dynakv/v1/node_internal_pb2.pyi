@@ -18,6 +18,8 @@ class Outcome(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     OUTCOME_MISPLACED: _ClassVar[Outcome]
     OUTCOME_HEALABLE: _ClassVar[Outcome]
     OUTCOME_LATER: _ClassVar[Outcome]
+    OUTCOME_FENCED: _ClassVar[Outcome]
+    OUTCOME_RECOVERING: _ClassVar[Outcome]
 
 class Reason(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     __slots__ = ()
@@ -31,6 +33,15 @@ class Reason(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     REASON_FOREIGN: _ClassVar[Reason]
     REASON_NO_SPACE: _ClassVar[Reason]
     REASON_DAMAGED: _ClassVar[Reason]
+    REASON_RECOVERING: _ClassVar[Reason]
+
+class Likeness(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    LIKENESS_UNSPECIFIED: _ClassVar[Likeness]
+    LIKENESS_EQUAL: _ClassVar[Likeness]
+    LIKENESS_DIFFERS: _ClassVar[Likeness]
+    LIKENESS_UNKNOWN: _ClassVar[Likeness]
+    LIKENESS_LATER: _ClassVar[Likeness]
 OUTCOME_UNSPECIFIED: Outcome
 OUTCOME_OK: Outcome
 OUTCOME_AHEAD: Outcome
@@ -39,6 +50,8 @@ OUTCOME_DAMAGED: Outcome
 OUTCOME_MISPLACED: Outcome
 OUTCOME_HEALABLE: Outcome
 OUTCOME_LATER: Outcome
+OUTCOME_FENCED: Outcome
+OUTCOME_RECOVERING: Outcome
 REASON_UNSPECIFIED: Reason
 REASON_UNREACHABLE: Reason
 REASON_BROKEN: Reason
@@ -49,6 +62,12 @@ REASON_UNSUPPORTED: Reason
 REASON_FOREIGN: Reason
 REASON_NO_SPACE: Reason
 REASON_DAMAGED: Reason
+REASON_RECOVERING: Reason
+LIKENESS_UNSPECIFIED: Likeness
+LIKENESS_EQUAL: Likeness
+LIKENESS_DIFFERS: Likeness
+LIKENESS_UNKNOWN: Likeness
+LIKENESS_LATER: Likeness
 
 class Header(_message.Message):
     __slots__ = ("version", "node_id", "cluster_id", "incarnation", "commit_sequence", "epoch", "hlc")
@@ -79,36 +98,52 @@ class Frame(_message.Message):
     def __init__(self, header: _Optional[_Union[Header, _Mapping]] = ..., asks: _Optional[_Iterable[_Union[Ask, _Mapping]]] = ..., replies: _Optional[_Iterable[_Union[Reply, _Mapping]]] = ...) -> None: ...
 
 class Ask(_message.Message):
-    __slots__ = ("call", "timeout_ms", "save", "load", "beat", "scan")
+    __slots__ = ("call", "timeout_ms", "save", "load", "beat", "scan", "compare", "scan_leaves", "fence", "raise_floor")
     CALL_FIELD_NUMBER: _ClassVar[int]
     TIMEOUT_MS_FIELD_NUMBER: _ClassVar[int]
     SAVE_FIELD_NUMBER: _ClassVar[int]
     LOAD_FIELD_NUMBER: _ClassVar[int]
     BEAT_FIELD_NUMBER: _ClassVar[int]
     SCAN_FIELD_NUMBER: _ClassVar[int]
+    COMPARE_FIELD_NUMBER: _ClassVar[int]
+    SCAN_LEAVES_FIELD_NUMBER: _ClassVar[int]
+    FENCE_FIELD_NUMBER: _ClassVar[int]
+    RAISE_FLOOR_FIELD_NUMBER: _ClassVar[int]
     call: int
     timeout_ms: int
     save: Save
     load: Load
     beat: Beat
     scan: Scan
-    def __init__(self, call: _Optional[int] = ..., timeout_ms: _Optional[int] = ..., save: _Optional[_Union[Save, _Mapping]] = ..., load: _Optional[_Union[Load, _Mapping]] = ..., beat: _Optional[_Union[Beat, _Mapping]] = ..., scan: _Optional[_Union[Scan, _Mapping]] = ...) -> None: ...
+    compare: Compare
+    scan_leaves: ScanLeaves
+    fence: Fence
+    raise_floor: RaiseFloor
+    def __init__(self, call: _Optional[int] = ..., timeout_ms: _Optional[int] = ..., save: _Optional[_Union[Save, _Mapping]] = ..., load: _Optional[_Union[Load, _Mapping]] = ..., beat: _Optional[_Union[Beat, _Mapping]] = ..., scan: _Optional[_Union[Scan, _Mapping]] = ..., compare: _Optional[_Union[Compare, _Mapping]] = ..., scan_leaves: _Optional[_Union[ScanLeaves, _Mapping]] = ..., fence: _Optional[_Union[Fence, _Mapping]] = ..., raise_floor: _Optional[_Union[RaiseFloor, _Mapping]] = ...) -> None: ...
 
 class Reply(_message.Message):
-    __slots__ = ("call", "saved", "loaded", "beaten", "failed", "scanned")
+    __slots__ = ("call", "saved", "loaded", "beaten", "failed", "scanned", "compared", "leaves_scanned", "fenced", "floor_raised")
     CALL_FIELD_NUMBER: _ClassVar[int]
     SAVED_FIELD_NUMBER: _ClassVar[int]
     LOADED_FIELD_NUMBER: _ClassVar[int]
     BEATEN_FIELD_NUMBER: _ClassVar[int]
     FAILED_FIELD_NUMBER: _ClassVar[int]
     SCANNED_FIELD_NUMBER: _ClassVar[int]
+    COMPARED_FIELD_NUMBER: _ClassVar[int]
+    LEAVES_SCANNED_FIELD_NUMBER: _ClassVar[int]
+    FENCED_FIELD_NUMBER: _ClassVar[int]
+    FLOOR_RAISED_FIELD_NUMBER: _ClassVar[int]
     call: int
     saved: Saved
     loaded: Loaded
     beaten: Beaten
     failed: Failed
     scanned: Scanned
-    def __init__(self, call: _Optional[int] = ..., saved: _Optional[_Union[Saved, _Mapping]] = ..., loaded: _Optional[_Union[Loaded, _Mapping]] = ..., beaten: _Optional[_Union[Beaten, _Mapping]] = ..., failed: _Optional[_Union[Failed, _Mapping]] = ..., scanned: _Optional[_Union[Scanned, _Mapping]] = ...) -> None: ...
+    compared: Compared
+    leaves_scanned: LeavesScanned
+    fenced: Fenced
+    floor_raised: FloorRaised
+    def __init__(self, call: _Optional[int] = ..., saved: _Optional[_Union[Saved, _Mapping]] = ..., loaded: _Optional[_Union[Loaded, _Mapping]] = ..., beaten: _Optional[_Union[Beaten, _Mapping]] = ..., failed: _Optional[_Union[Failed, _Mapping]] = ..., scanned: _Optional[_Union[Scanned, _Mapping]] = ..., compared: _Optional[_Union[Compared, _Mapping]] = ..., leaves_scanned: _Optional[_Union[LeavesScanned, _Mapping]] = ..., fenced: _Optional[_Union[Fenced, _Mapping]] = ..., floor_raised: _Optional[_Union[FloorRaised, _Mapping]] = ...) -> None: ...
 
 class Records(_message.Message):
     __slots__ = ("keys", "values", "tombstones", "absent", "value_times", "value_writers", "expiries_ms", "expiry_times", "expiry_writers", "checksums")
@@ -135,18 +170,20 @@ class Records(_message.Message):
     def __init__(self, keys: _Optional[_Iterable[bytes]] = ..., values: _Optional[_Iterable[bytes]] = ..., tombstones: _Optional[_Iterable[int]] = ..., absent: _Optional[_Iterable[int]] = ..., value_times: _Optional[_Iterable[int]] = ..., value_writers: _Optional[_Iterable[int]] = ..., expiries_ms: _Optional[_Iterable[int]] = ..., expiry_times: _Optional[_Iterable[int]] = ..., expiry_writers: _Optional[_Iterable[int]] = ..., checksums: _Optional[_Iterable[int]] = ...) -> None: ...
 
 class Save(_message.Message):
-    __slots__ = ("keyspace", "epoch", "records", "previous", "heals")
+    __slots__ = ("keyspace", "epoch", "records", "previous", "heals", "floors")
     KEYSPACE_FIELD_NUMBER: _ClassVar[int]
     EPOCH_FIELD_NUMBER: _ClassVar[int]
     RECORDS_FIELD_NUMBER: _ClassVar[int]
     PREVIOUS_FIELD_NUMBER: _ClassVar[int]
     HEALS_FIELD_NUMBER: _ClassVar[int]
+    FLOORS_FIELD_NUMBER: _ClassVar[int]
     keyspace: int
     epoch: int
     records: Records
     previous: bool
     heals: bool
-    def __init__(self, keyspace: _Optional[int] = ..., epoch: _Optional[int] = ..., records: _Optional[_Union[Records, _Mapping]] = ..., previous: bool = ..., heals: bool = ...) -> None: ...
+    floors: _containers.RepeatedScalarFieldContainer[int]
+    def __init__(self, keyspace: _Optional[int] = ..., epoch: _Optional[int] = ..., records: _Optional[_Union[Records, _Mapping]] = ..., previous: bool = ..., heals: bool = ..., floors: _Optional[_Iterable[int]] = ...) -> None: ...
 
 class Saved(_message.Message):
     __slots__ = ("outcomes", "before")
@@ -167,12 +204,14 @@ class Load(_message.Message):
     def __init__(self, keyspace: _Optional[int] = ..., epoch: _Optional[int] = ..., keys: _Optional[_Iterable[bytes]] = ...) -> None: ...
 
 class Loaded(_message.Message):
-    __slots__ = ("outcomes", "records")
+    __slots__ = ("outcomes", "records", "floors")
     OUTCOMES_FIELD_NUMBER: _ClassVar[int]
     RECORDS_FIELD_NUMBER: _ClassVar[int]
+    FLOORS_FIELD_NUMBER: _ClassVar[int]
     outcomes: _containers.RepeatedScalarFieldContainer[Outcome]
     records: Records
-    def __init__(self, outcomes: _Optional[_Iterable[_Union[Outcome, str]]] = ..., records: _Optional[_Union[Records, _Mapping]] = ...) -> None: ...
+    floors: _containers.RepeatedScalarFieldContainer[int]
+    def __init__(self, outcomes: _Optional[_Iterable[_Union[Outcome, str]]] = ..., records: _Optional[_Union[Records, _Mapping]] = ..., floors: _Optional[_Iterable[int]] = ...) -> None: ...
 
 class Scan(_message.Message):
     __slots__ = ("keyspace", "epoch", "groups", "start", "after", "end", "rows_max", "keys_only")
@@ -195,12 +234,98 @@ class Scan(_message.Message):
     def __init__(self, keyspace: _Optional[int] = ..., epoch: _Optional[int] = ..., groups: _Optional[_Iterable[int]] = ..., start: _Optional[bytes] = ..., after: _Optional[bytes] = ..., end: _Optional[bytes] = ..., rows_max: _Optional[int] = ..., keys_only: bool = ...) -> None: ...
 
 class Scanned(_message.Message):
-    __slots__ = ("records", "next")
+    __slots__ = ("records", "next", "floors")
     RECORDS_FIELD_NUMBER: _ClassVar[int]
     NEXT_FIELD_NUMBER: _ClassVar[int]
+    FLOORS_FIELD_NUMBER: _ClassVar[int]
     records: Records
     next: bytes
-    def __init__(self, records: _Optional[_Union[Records, _Mapping]] = ..., next: _Optional[bytes] = ...) -> None: ...
+    floors: _containers.RepeatedScalarFieldContainer[int]
+    def __init__(self, records: _Optional[_Union[Records, _Mapping]] = ..., next: _Optional[bytes] = ..., floors: _Optional[_Iterable[int]] = ...) -> None: ...
+
+class Compare(_message.Message):
+    __slots__ = ("keyspace", "epoch", "groups", "roots")
+    KEYSPACE_FIELD_NUMBER: _ClassVar[int]
+    EPOCH_FIELD_NUMBER: _ClassVar[int]
+    GROUPS_FIELD_NUMBER: _ClassVar[int]
+    ROOTS_FIELD_NUMBER: _ClassVar[int]
+    keyspace: int
+    epoch: int
+    groups: _containers.RepeatedScalarFieldContainer[int]
+    roots: _containers.RepeatedScalarFieldContainer[int]
+    def __init__(self, keyspace: _Optional[int] = ..., epoch: _Optional[int] = ..., groups: _Optional[_Iterable[int]] = ..., roots: _Optional[_Iterable[int]] = ...) -> None: ...
+
+class Compared(_message.Message):
+    __slots__ = ("likenesses", "floors", "leaves")
+    LIKENESSES_FIELD_NUMBER: _ClassVar[int]
+    FLOORS_FIELD_NUMBER: _ClassVar[int]
+    LEAVES_FIELD_NUMBER: _ClassVar[int]
+    likenesses: _containers.RepeatedScalarFieldContainer[Likeness]
+    floors: _containers.RepeatedScalarFieldContainer[int]
+    leaves: _containers.RepeatedScalarFieldContainer[int]
+    def __init__(self, likenesses: _Optional[_Iterable[_Union[Likeness, str]]] = ..., floors: _Optional[_Iterable[int]] = ..., leaves: _Optional[_Iterable[int]] = ...) -> None: ...
+
+class ScanLeaves(_message.Message):
+    __slots__ = ("keyspace", "epoch", "group", "leaves", "after", "rows_max")
+    KEYSPACE_FIELD_NUMBER: _ClassVar[int]
+    EPOCH_FIELD_NUMBER: _ClassVar[int]
+    GROUP_FIELD_NUMBER: _ClassVar[int]
+    LEAVES_FIELD_NUMBER: _ClassVar[int]
+    AFTER_FIELD_NUMBER: _ClassVar[int]
+    ROWS_MAX_FIELD_NUMBER: _ClassVar[int]
+    keyspace: int
+    epoch: int
+    group: int
+    leaves: _containers.RepeatedScalarFieldContainer[int]
+    after: bytes
+    rows_max: int
+    def __init__(self, keyspace: _Optional[int] = ..., epoch: _Optional[int] = ..., group: _Optional[int] = ..., leaves: _Optional[_Iterable[int]] = ..., after: _Optional[bytes] = ..., rows_max: _Optional[int] = ...) -> None: ...
+
+class LeavesScanned(_message.Message):
+    __slots__ = ("records", "next", "floor")
+    RECORDS_FIELD_NUMBER: _ClassVar[int]
+    NEXT_FIELD_NUMBER: _ClassVar[int]
+    FLOOR_FIELD_NUMBER: _ClassVar[int]
+    records: Records
+    next: bytes
+    floor: int
+    def __init__(self, records: _Optional[_Union[Records, _Mapping]] = ..., next: _Optional[bytes] = ..., floor: _Optional[int] = ...) -> None: ...
+
+class Fence(_message.Message):
+    __slots__ = ("keyspace", "epoch", "groups", "cut")
+    KEYSPACE_FIELD_NUMBER: _ClassVar[int]
+    EPOCH_FIELD_NUMBER: _ClassVar[int]
+    GROUPS_FIELD_NUMBER: _ClassVar[int]
+    CUT_FIELD_NUMBER: _ClassVar[int]
+    keyspace: int
+    epoch: int
+    groups: _containers.RepeatedScalarFieldContainer[int]
+    cut: int
+    def __init__(self, keyspace: _Optional[int] = ..., epoch: _Optional[int] = ..., groups: _Optional[_Iterable[int]] = ..., cut: _Optional[int] = ...) -> None: ...
+
+class Fenced(_message.Message):
+    __slots__ = ("taken",)
+    TAKEN_FIELD_NUMBER: _ClassVar[int]
+    taken: _containers.RepeatedScalarFieldContainer[bool]
+    def __init__(self, taken: _Optional[_Iterable[bool]] = ...) -> None: ...
+
+class RaiseFloor(_message.Message):
+    __slots__ = ("keyspace", "epoch", "groups", "floor")
+    KEYSPACE_FIELD_NUMBER: _ClassVar[int]
+    EPOCH_FIELD_NUMBER: _ClassVar[int]
+    GROUPS_FIELD_NUMBER: _ClassVar[int]
+    FLOOR_FIELD_NUMBER: _ClassVar[int]
+    keyspace: int
+    epoch: int
+    groups: _containers.RepeatedScalarFieldContainer[int]
+    floor: int
+    def __init__(self, keyspace: _Optional[int] = ..., epoch: _Optional[int] = ..., groups: _Optional[_Iterable[int]] = ..., floor: _Optional[int] = ...) -> None: ...
+
+class FloorRaised(_message.Message):
+    __slots__ = ("taken",)
+    TAKEN_FIELD_NUMBER: _ClassVar[int]
+    taken: _containers.RepeatedScalarFieldContainer[bool]
+    def __init__(self, taken: _Optional[_Iterable[bool]] = ...) -> None: ...
 
 class Beat(_message.Message):
     __slots__ = ("cluster_id", "layout_digest", "wall_ms", "client_address")

@@ -12,8 +12,10 @@ from msgspec.structs import astuple, replace
 
 from dynakv.core.record import (
     Record,
+    above,
     checksum_of,
     covers,
+    droppable,
     expired,
     intact,
     live,
@@ -210,3 +212,27 @@ def test_absent_deleted_and_never_written_values_are_not_live() -> None:
     assert not live(written(KEY, None, 0, at(5), 1), 0)
     assert not live(with_expiry(KEY, 5000, at(5), 1), 0)
     assert live(written(KEY, b"", 0, at(5), 1), 0)
+
+
+def test_nothing_at_or_below_a_fence_passes() -> None:
+    record = merge(with_value(b"k", b"v", 5, 1), with_expiry(b"k", 900, 9, 1))
+    assert above(record, 4) is record
+    assert above(record, 5) == with_expiry(b"k", 900, 9, 1)
+    assert above(record, 9) is None
+    assert above(with_value(b"k", b"v", 5, 1), 4) == with_value(b"k", b"v", 5, 1)
+    assert above(merge(with_value(b"k", b"v", 9, 1), with_expiry(b"k", 900, 5, 1)), 5) == (
+        with_value(b"k", b"v", 9, 1)
+    )
+
+
+def test_only_what_no_reader_can_see_is_droppable_and_only_under_its_floor() -> None:
+    second = 1000 << 16
+    tombstone = written(b"k", None, 0, second, 1)
+    assert droppable(tombstone, second)
+    assert not droppable(tombstone, second - 1)
+    assert not droppable(written(b"k", b"v", 0, second, 1), 1 << 62)
+    expiring = written(b"k", b"v", 1500, second, 1)
+    assert not droppable(expiring, (1500 << 16) - 1)
+    assert droppable(expiring, 1500 << 16)
+    assert not droppable(merge(expiring, with_expiry(b"k", 0, second * 2, 1)), 1 << 62)
+    assert not droppable(merge(tombstone, with_expiry(b"k", 9000, second * 2, 1)), second)

@@ -43,6 +43,7 @@ class Disk:
 
     def __init__(self) -> None:
         self.rows: dict[table.RowKey, table.Row] = {}
+        self.facts: dict[str, bytes] = {}
         self.ceiling_ms = 0
 
     def serve(self, message: object) -> object:
@@ -51,10 +52,23 @@ class Disk:
             return table.Rows([self.row((message.keyspace, g, k)) for g, k in wanted])
         if isinstance(message, table.ScanRecords):
             return self.page(message)
-        assert isinstance(message, table.MergeRecords | table.RaiseCeiling)
+        if isinstance(message, table.CountRecords):
+            found = [r for (of, _, _), r in self.rows.items() if of == message.keyspace]
+            sizes = [len(r.key) + len(r.value or b"") for r in found if isinstance(r, Record)]
+            return table.Counted(len(found), sum(sizes))
+        assert isinstance(message, table.Operation)
         rows = {where: self.row(where) for where in table.read_set([message])}
         writes, replies = table.apply([message], rows)
-        self.rows.update(writes)
+        for where, row in writes.items():
+            if row is None:
+                self.rows.pop(where, None)
+            else:
+                self.rows[where] = row
+        for name, fact in table.facts_in([message]).items():
+            if fact is None:
+                self.facts.pop(name, None)
+            else:
+                self.facts[name] = fact
         if isinstance(message, table.RaiseCeiling):
             self.ceiling_ms = message.ceiling_ms
         return replies[0]
@@ -70,7 +84,10 @@ class Disk:
             and (scan.end is None or key < scan.end)
         )
         shown = keys[: scan.rows_max]
-        rows = [self.row((scan.keyspace, group, key)) for key, group in shown]
+        where = [(scan.keyspace, group, key) for key, group in shown]
+        rows = [self.row(place) for place in where]
+        if scan.keys_only:
+            rows = table.outlines([self.rows[place] for place in where])
         end = shown[-1][0] if len(shown) < len(keys) else None
         return table.Page([key for key, _ in shown], rows, end)
 

@@ -25,6 +25,17 @@ from dynakv.node.messages import (
     Scan,
     Scanned,
 )
+from dynakv.node.repair_messages import (
+    Compare,
+    Compared,
+    Fence,
+    Fenced,
+    FloorRaised,
+    LeavesScanned,
+    Likeness,
+    RaiseFloor,
+    ScanLeaves,
+)
 from dynakv.rpc import codec
 from dynakv.v1 import node_internal_pb2 as pb
 
@@ -41,8 +52,35 @@ records = st.builds(
 record_lists = st.lists(records, max_size=8)
 rows = st.lists(st.none() | records, max_size=8)
 outcomes = st.none() | st.lists(st.sampled_from(Outcome), min_size=1, max_size=8)
+floors = st.lists(uint64s, max_size=8).map(lambda column: column or None)
+
+
+def or_none(column: list[int]) -> list[int] | None:
+    """Return a column as it travels: an empty one is none."""
+    return column or None
+
+
+compares = st.lists(st.tuples(uint32s, uint64s)).flatmap(
+    lambda pairs: st.builds(
+        Compare,
+        *(uint64s, uint64s, st.just([g for g, _ in pairs]), st.just([r for _, r in pairs])),
+    )
+)
 messages = st.one_of(
-    st.builds(Save, uint64s, uint64s, record_lists, st.booleans(), st.booleans()),
+    record_lists.flatmap(
+        lambda saved: st.builds(
+            Save,
+            *(uint64s, uint64s, st.just(saved), st.booleans(), st.booleans()),
+            st.none() | st.lists(uint64s, min_size=len(saved), max_size=len(saved)).map(or_none),
+        )
+    ),
+    compares,
+    st.builds(
+        ScanLeaves,
+        *(uint64s, uint64s, uint32s, st.lists(uint32s), keys_or_none, uint32s),
+    ),
+    st.builds(Fence, uint64s, uint64s, st.lists(uint32s), uint64s),
+    st.builds(RaiseFloor, uint64s, uint64s, st.lists(uint32s), uint64s),
     st.builds(Load, uint64s, uint64s, st.lists(st.binary(max_size=20), max_size=8)),
     st.builds(
         Scan,
@@ -53,8 +91,18 @@ messages = st.one_of(
 )
 replies = st.one_of(
     st.builds(Saved, outcomes, st.none() | rows),
-    st.builds(Loaded, outcomes, rows),
-    st.builds(Scanned, record_lists, keys_or_none),
+    rows.flatmap(
+        lambda loaded: st.builds(
+            Loaded,
+            *(outcomes, st.just(loaded)),
+            st.none() | st.lists(uint64s, min_size=len(loaded), max_size=len(loaded)).map(or_none),
+        )
+    ),
+    st.builds(Scanned, record_lists, keys_or_none, floors),
+    st.builds(Compared, st.lists(st.sampled_from(Likeness)), st.lists(uint64s), st.lists(uint64s)),
+    st.builds(LeavesScanned, record_lists, keys_or_none, uint64s),
+    st.builds(Fenced, st.lists(st.booleans())),
+    st.builds(FloorRaised, st.lists(st.booleans())),
     st.builds(Beaten, uint64s, uint64s, uint64s, st.text(max_size=9)),
     st.builds(Failed, st.sampled_from(Reason)),
 )

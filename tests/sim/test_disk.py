@@ -6,10 +6,12 @@ from dynakv.core import table
 from dynakv.core.record import Record, intact, with_expiry, with_value, written
 from dynakv.core.table import (
     DAMAGED,
+    DropRecords,
     MergeRecords,
     Operation,
     RaiseCeiling,
     ReadRecords,
+    Remember,
     Row,
     RowKey,
     Rows,
@@ -127,3 +129,19 @@ def test_a_scan_pages_through_the_groups_in_key_order() -> None:
     page = disk.read(ScanRecords(KEYSPACE, [0, 1], b"a", b"b", b"d", 2, 1_000))
     assert isinstance(page, table.Page)
     assert (page.keys, page.next) == ([b"c"], None)
+
+
+def test_removed_rows_and_facts_are_durable_with_their_transaction() -> None:
+    disk = make()
+    gone = written(b"k", None, 0, 1, 1)
+    commit(disk, merging(gone), Remember({"clean/1": b"a", "clean/2": b"b"}))
+    todo = [DropRecords(KEYSPACE, [0], [b"k"], [gone.checksum]), Remember({"clean/1": None})]
+    disk.begin(todo)
+    disk.crash(survives=False)
+    assert list(disk.rows.values()) == [gone]
+    assert disk.start().facts == {"clean/1": b"a", "clean/2": b"b"}
+    disk.begin(todo)
+    disk.crash(survives=True)
+    assert disk.rows == {}
+    remembered = disk.start()
+    assert (remembered.facts, remembered.empty) == ({"clean/2": b"b"}, False)

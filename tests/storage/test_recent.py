@@ -38,3 +38,12 @@ def test_rows_and_bytes_are_bounded_to_two_generations() -> None:
     for i in range(10):
         put(rows, b"large%d" % i, 1, bytes(limits.RECENT_BYTES_MAX // 2))
     assert len(rows) <= 6
+
+
+def test_a_removed_row_is_not_remembered_in_either_generation() -> None:
+    rows = RecentRows()
+    where = put(rows, b"a", 1)
+    put(rows, b"large", 1, bytes(limits.RECENT_BYTES_MAX))  # ends the generation
+    put(rows, b"a", 2)
+    rows.committed({where: None})
+    assert rows.split([where]) == ({}, [where])

@@ -9,7 +9,7 @@ import pytest
 
 from dynakv import limits
 from dynakv.core.record import Record, with_expiry, with_value, written
-from dynakv.core.table import DAMAGED, Page, RowKey, ScanRecords
+from dynakv.core.table import DAMAGED, Counted, Page, RowKey, ScanRecords, outlines
 from dynakv.storage import rows, schema
 
 KEYSPACE = (1 << 64) - 2  # beyond the signed range
@@ -184,3 +184,72 @@ def test_page_names_the_key_of_a_damaged_row(connection: sqlite3.Connection) -> 
     assert page.keys == [b"00000", b"00001", b"00002"]
     assert page.rows[1] is DAMAGED
     assert page.next is None
+
+
+@pytest.mark.parametrize("count", [1, 2, 255, 257, 600])
+def test_removed_rows_are_gone_and_others_stay(connection: sqlite3.Connection, count: int) -> None:
+    writes = batch(count + 3)
+    rows.store(connection, writes)
+    removed = dict.fromkeys(list(writes)[:count])
+    rows.store(connection, removed)
+    assert rows.fetch(connection, list(writes)) == [None] * count + list(writes.values())[count:]
+
+
+def test_one_batch_may_remove_and_write(connection: sqlite3.Connection) -> None:
+    first, second = list(batch(2).items())
+    rows.store(connection, dict([first]))
+    rows.store(connection, {first[0]: None, second[0]: second[1]})
+    assert rows.fetch(connection, [first[0], second[0]]) == [None, second[1]]
+
+
+def outline_pages(connection: sqlite3.Connection, groups: list[int], rows_max: int) -> list[Page]:
+    pages: list[Page] = []
+    after = None
+    while not pages or pages[-1].next is not None:
+        request = ScanRecords(KEYSPACE, groups, b"", after, None, rows_max, 1 << 20, keys_only=True)
+        pages.append(rows.scan(connection, request))
+        after = pages[-1].next
+    return pages
+
+
+@pytest.mark.parametrize("rows_max", [1, 7, 50, 64, 256])
+@pytest.mark.parametrize("groups", [[3], [3, 4]])
+def test_a_scan_of_keys_shows_every_row_without_its_value(
+    connection: sqlite3.Connection, rows_max: int, groups: list[int]
+) -> None:
+    writes = {**batch(50, 5000), (KEYSPACE, 4, b"gone"): written(b"gone", None, 0, TIME, 9)}
+    rows.store(connection, writes)
+    pages = outline_pages(connection, groups, rows_max)
+    expected = [row for (_, group, _), row in sorted(writes.items()) if group in groups]
+    found = [row for page in pages for row in page.rows]
+    assert found == outlines(sorted(expected, key=lambda record: record.key))
+    assert all(len(page.rows) <= rows_max for page in pages)
+
+
+def test_a_scan_of_keys_is_bounded_in_bytes(connection: sqlite3.Connection) -> None:
+    rows.store(connection, batch(9))
+    request = ScanRecords(KEYSPACE, [3], b"", None, None, 100, 12, keys_only=True)
+    assert rows.scan(connection, request).keys == [b"00000", b"00001"]
+
+
+def test_a_scan_of_keys_shows_what_does_not_parse_as_damaged(
+    connection: sqlite3.Connection,
+) -> None:
+    rows.store(connection, batch(2))
+    connection.execute("PRAGMA ignore_check_constraints = 1")
+    connection.execute("PRAGMA writable_schema = 1")
+    connection.execute(
+        "UPDATE sqlite_schema SET sql = replace(sql, 'checksum INTEGER NOT NULL',"
+        " 'checksum INTEGER')"
+    )
+    connection.execute("PRAGMA schema_version = 99")
+    connection.execute("UPDATE records SET checksum = NULL WHERE key = x'3030303030'")
+    request = ScanRecords(KEYSPACE, [3], b"", None, None, 100, 1000, keys_only=True)
+    assert rows.scan(connection, request).rows[0] is DAMAGED
+
+
+def test_rows_and_bytes_of_a_keyspace_are_counted(connection: sqlite3.Connection) -> None:
+    rows.store(connection, {**batch(3), (7, 0, b"other"): written(b"other", b"123", 0, TIME, 1)})
+    rows.store(connection, {(KEYSPACE, 5, b"gone"): written(b"gone", None, 0, TIME, 1)})
+    assert rows.count(connection, KEYSPACE) == Counted(4, 3 * 15 + 4)
+    assert rows.count(connection, 8) == Counted(0, 0)

@@ -40,7 +40,7 @@ def test_new_database_has_what_cannot_be_changed_later(tmp_path: Path) -> None:
         "auto_vacuum": 2,  # incremental
         "journal_mode": "wal",
         "application_id": 0x44594E4B,
-        "user_version": 1,
+        "user_version": schema.FORMAT,
     }
     assert fault is None
 
@@ -60,3 +60,17 @@ def test_missing_table_is_named(tmp_path: Path) -> None:
     fault = schema.fault(connection)
     connection.close()
     assert fault == "is damaged: it lacks records, records_by_key"
+
+
+def test_a_database_of_format_1_gets_what_it_lacks_and_keeps_what_it_holds(tmp_path: Path) -> None:
+    schema.make(tmp_path / "old.db", "n1", 7, b"layout")
+    connection = sqlite3.connect(tmp_path / "old.db", isolation_level=None)
+    connection.execute("DROP TABLE facts")
+    connection.execute("PRAGMA user_version = 1")
+    assert schema.fault(connection) is not None
+    schema.upgrade(connection)
+    assert schema.fault(connection) is None
+    assert connection.execute("SELECT node_id FROM identity").fetchone() == ("n1",)
+    assert connection.execute("PRAGMA user_version").fetchone() == (schema.FORMAT,)
+    schema.upgrade(connection)  # nothing is left to do
+    connection.close()

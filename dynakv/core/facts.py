@@ -1,0 +1,39 @@
+"""Names of facts: small durable values that a node keeps in memory as a whole (`Remembered.facts`).
+
+A name is a kind and what it is about, joined by slashes; the value is MessagePack of whatever the
+sub-machine that owns the kind says. Facts are few (some per shard group, some per peer) and small
+(at most a few kibibytes): what is large or many is a record, or has a table of its own.
+"""
+
+from collections.abc import Iterator, Mapping
+from typing import Final
+
+CLEAN: Final = "clean"  # of a group: its hash tree's leaves, flushed while nothing was written
+CUT: Final = "cut"  # of a group: its fence and its floor
+RECOVERING: Final = "recovering"  # of a group: what it must merge before it answers again
+PEER: Final = "peer"  # of a peer: incarnation and commit sequence
+
+
+def group_name(kind: str, keyspace: int, group: int) -> str:
+    """Return the name of a fact about a shard group."""
+    return f"{kind}/{keyspace:016x}/{group}"
+
+
+def peer_name(kind: str, node_id: str) -> str:
+    """Return the name of a fact about a peer."""
+    return f"{kind}/{node_id}"
+
+
+def about_groups(facts: Mapping[str, bytes], kind: str) -> Iterator[tuple[int, int, bytes]]:
+    """Return (keyspace id, group, fact) of all facts of a kind about groups."""
+    for name, fact in facts.items():
+        if name.startswith(f"{kind}/"):
+            _, keyspace, group = name.split("/")
+            yield int(keyspace, 16), int(group), fact
+
+
+def about_peers(facts: Mapping[str, bytes], kind: str) -> Iterator[tuple[str, bytes]]:
+    """Return (node id, fact) of all facts of a kind about peers."""
+    for name, fact in facts.items():
+        if name.startswith(f"{kind}/"):
+            yield name.split("/", 1)[1], fact
