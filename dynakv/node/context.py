@@ -16,6 +16,7 @@ from dynakv.core.members import Members
 from dynakv.core.table import Remembered
 from dynakv.node.damage import DamagedRows
 from dynakv.node.messages import Ask, Effect, Failed, MemberView, Note, Now, Reason
+from dynakv.node.repair_wanted import RepairWanted
 
 Then = Callable[[object], None]  # gets the reply to an ask
 
@@ -134,6 +135,7 @@ class Context:
         self.cache = RecordCache(config.cache_bytes_max)
         self.trees = HashTrees(empty=remembered.empty)
         self.damaged_rows = DamagedRows(config.heal_after_ms)
+        self.repair_wanted = RepairWanted()
         self.counters = Counters()
         self.effects: list[Effect] = []
         self.layout = layout
