@@ -15,7 +15,16 @@ from dynakv.core import cache, hlc, record
 from dynakv.core.hlc import wall_ms_of
 from dynakv.core.record import NO_EXPIRY, Record
 from dynakv.core.table import Damaged
-from dynakv.node import context, damage, expire, quorum_read, quorum_write, replica, stamping
+from dynakv.node import (
+    context,
+    damage,
+    expire,
+    quorum_read,
+    quorum_write,
+    replica,
+    stamping,
+    write_back,
+)
 from dynakv.node.messages import Saved
 from dynakv.sim.store import Store
 
@@ -109,13 +118,13 @@ def registers_by_value_stamp() -> Any:
 
 def write_back_left_out() -> Any:
     """A quorum read answers before enough replicas hold what it answers."""
-    original = quorum_read.QuorumRead.__init__
+    original = write_back.WriteBack.__init__
 
     def init(self: Any, *arguments: Any, **named: Any) -> None:
         original(self, *arguments, **named)
         self._holders = 0
 
-    return patched((quorum_read.QuorumRead, "__init__", init))
+    return patched((write_back.WriteBack, "__init__", init))
 
 
 def stamp_beyond_bound() -> Any:
@@ -205,7 +214,7 @@ def ttl_from_receipt() -> Any:
 
 def repair_writes_older() -> Any:
     """Read repair sends the side that lost."""
-    original: Callable[..., None] = quorum_read.QuorumRead._save
+    original: Callable[..., None] = write_back.WriteBack._save
 
     def save(
         self: Any, target: str, entries: list[int], records: list[Record], *, heals: bool
@@ -220,7 +229,7 @@ def repair_writes_older() -> Any:
             sent.append(oldest)
         original(self, target, entries, sent, heals=heals)
 
-    return patched((quorum_read.QuorumRead, "_save", save))
+    return patched((write_back.WriteBack, "_save", save))
 
 
 def late_answer_wins() -> Any:
@@ -229,7 +238,8 @@ def late_answer_wins() -> Any:
 
     def merge(self: Any, replica: str, entries: list[int], records: list[Any]) -> None:
         for i, late in zip(entries, records, strict=True):
-            counting = self._answers[i] >= self._needed and not self._settled[i]
+            found = self._findings
+            counting = found.answers[i] >= self._needed and not found.settled[i]
             if counting and late is not None and self._answers_key(i, late):
                 self._take(i, late)
         original(self, replica, entries, records)
