@@ -114,3 +114,12 @@ RESP_KEYS_MAX: Final = 1_000_000  # of one KEYS reply; who has more uses SCAN
 RESP_SAMPLE_PAGES_MAX: Final = 64  # that RANDOMKEY draws from
 RESP_SEARCH_PAGES_MAX: Final = 4_096  # to find a cursor that another node has given
 RESP_NAME_BYTES_MAX: Final = 1_024  # of CLIENT SETNAME and SETINFO
+
+# --- repair ----------------------------------------------------------------------------------
+COMPARE_GROUPS_MAX: Final = 256  # roots of one Compare: hashing them takes about a millisecond
+COMPARED_LEAVES_MAX: Final = 16  # groups whose leaves one reply brings: 16 KiB
+REPAIR_PAGE_ROWS_MAX: Final = PAGE_ROWS_MAX  # looked at per page, on either side
+REPAIR_PAUSE_MS: Final = 10  # between the pages of a session: requests go first
+REPAIR_ATTEMPT_MS: Final = 10_000  # of one ask: it may carry LOAD_BYTES_MAX over a slow link
+REPAIR_SESSIONS: Final = 2  # at a time: one waits for its peer while the other one works
+REPAIR_WAITING_MAX: Final = 10_000  # sessions asked for and not begun

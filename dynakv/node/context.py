@@ -35,6 +35,9 @@ class Config(Struct, frozen=True):
     heartbeat_ms: int = limits.HEARTBEAT_MS
     suspect_ms: int = limits.SUSPECT_MS
     heal_after_ms: int = limits.HEAL_AFTER_MS
+    repair_pause_ms: int = limits.REPAIR_PAUSE_MS
+    repair_attempt_ms: int = limits.REPAIR_ATTEMPT_MS
+    repair_sessions: int = limits.REPAIR_SESSIONS
 
 
 class Counters:
@@ -46,10 +49,18 @@ class Counters:
         "failed_entries",
         "foreign_frames",
         "gets",
+        "groups_compared",
+        "groups_differing",
         "hedged_reads",
         "puts",
         "read_repairs",
         "refused_stamps",
+        "repair_bytes_in",
+        "repair_bytes_out",
+        "repair_keys_listed",
+        "repair_records_in",
+        "repair_records_out",
+        "repairs_failed",
         "write_backs",
     )
 
@@ -63,10 +74,18 @@ class Counters:
     failed_entries: int
     foreign_frames: int
     gets: int
+    groups_compared: int
+    groups_differing: int
     hedged_reads: int
     puts: int
     read_repairs: int
     refused_stamps: int
+    repair_bytes_in: int
+    repair_bytes_out: int
+    repair_keys_listed: int
+    repair_records_in: int
+    repair_records_out: int
+    repairs_failed: int
     write_backs: int
 
 
@@ -134,6 +153,7 @@ class Context:
         )
         self.cache = RecordCache(config.cache_bytes_max)
         self.trees = HashTrees(empty=remembered.empty)
+        self.floors: dict[tuple[int, int], int] = {}  # (keyspace id, group) -> floor; absent: 0
         self.damaged_rows = DamagedRows(config.heal_after_ms)
         self.repair_wanted = RepairWanted()
         self.counters = Counters()

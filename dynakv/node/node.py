@@ -21,6 +21,8 @@ from dynakv import limits
 from dynakv.core.layout import Layout, Level
 from dynakv.core.table import Remembered
 from dynakv.errors import Failure
+from dynakv.node.antientropy import AntiEntropy
+from dynakv.node.compare import Comparer
 from dynakv.node.context import Config, Context
 from dynakv.node.expire import ExpireBatch
 from dynakv.node.figures import NodeFigures, node_figures
@@ -65,6 +67,8 @@ class Node:
         """Begin a life on what the data directory remembers."""
         self._ctx = Context(remembered, config, random, now)
         self._replica = Replica(self._ctx)
+        self._comparer = Comparer(self._ctx)
+        self.anti_entropy = AntiEntropy(self._ctx, self._replica)
         self._stamper = Stamper(self._ctx)
         self._heartbeat = Heartbeat(self._ctx)
         self._puts: dict[object, PutBatch] = {}
@@ -110,7 +114,11 @@ class Node:
                 self._replica.scan(message, partial(self._reply, call))
             case Beat():
                 self._reply(call, self._heartbeat.answer(sender or "", message))
-            case Compare() | ScanLeaves() | Fence() | RaiseFloor():
+            case Compare():
+                self._comparer.compare(message, partial(self._reply, call))
+            case ScanLeaves():
+                self._comparer.scan_leaves(message, partial(self._reply, call))
+            case Fence() | RaiseFloor():
                 self._reply(call, Failed(Reason.UNSUPPORTED))
             case _:
                 assert_never(message)

@@ -1,0 +1,91 @@
+"""Answers Compare and ScanLeaves: what this replica's hash trees say, and what their leaves hold.
+
+Nothing here changes a row or remembers who asked, so an ask may be lost or repeated at will.
+"""
+
+from dynakv import limits
+from dynakv.core.hashtree import LEAVES, leaf_of
+from dynakv.core.record import Record
+from dynakv.core.table import Page, ScanRecords
+from dynakv.node.context import Context, Placement
+from dynakv.node.messages import STORE, Failed, Reason
+from dynakv.node.repair_messages import Compare, Compared, LeavesScanned, Likeness, ScanLeaves
+from dynakv.node.replica import Reply
+
+
+class Comparer:
+    """Serves Compare and ScanLeaves of peers."""
+
+    def __init__(self, ctx: Context) -> None:
+        """Serve on the node of this context."""
+        self._ctx = ctx
+
+    def compare(self, message: Compare, reply: Reply) -> None:
+        """Reply which groups differ, with the leaves of the first COMPARED_LEAVES_MAX of them."""
+        placement = self._placement(message.keyspace, message.epoch, reply)
+        if placement is None:
+            return
+        likenesses: list[Likeness] = []
+        leaves: list[int] = []
+        for group, root in zip(message.groups, message.roots, strict=True):
+            likeness = self._likeness(placement, group, root)
+            if likeness is Likeness.DIFFERS:
+                if len(leaves) < limits.COMPARED_LEAVES_MAX * LEAVES:
+                    leaves += self._ctx.trees.leaves(placement.keyspace_id, group) or []
+                else:
+                    likeness = Likeness.LATER
+            likenesses.append(likeness)
+        floors = [self._ctx.floors.get((placement.keyspace_id, g), 0) for g in message.groups]
+        reply(Compared(likenesses, floors, leaves))
+
+    def scan_leaves(self, message: ScanLeaves, reply: Reply) -> None:
+        """Reply with what a page of the group holds in the leaves, as outlines."""
+        placement = self._placement(message.keyspace, message.epoch, reply)
+        if placement is None:
+            return
+        if not _holds(placement, message.group):
+            reply(Failed(Reason.WRONG_EPOCH))
+            return
+        scan = leaf_scan(placement.keyspace_id, message.group, message.after, message.rows_max)
+        leaves = dict.fromkeys(message.leaves)
+        where = (placement.keyspace_id, message.group)
+
+        def read(answer: object) -> None:
+            assert isinstance(answer, Page)
+            records = in_leaves(answer, leaves)
+            reply(LeavesScanned(records, answer.next, self._ctx.floors.get(where, 0)))
+
+        self._ctx.ask(STORE, scan, 0, read)
+
+    def _likeness(self, placement: Placement, group: int, root: int) -> Likeness:
+        own = None
+        if _holds(placement, group):
+            own = self._ctx.trees.root(placement.keyspace_id, group)
+        if own is None:
+            return Likeness.UNKNOWN
+        return Likeness.EQUAL if own == root else Likeness.DIFFERS
+
+    def _placement(self, keyspace: int, epoch: int, reply: Reply) -> Placement | None:
+        placement = self._ctx.by_id.get(keyspace)
+        if placement is None:
+            reply(Failed(Reason.UNKNOWN_KEYSPACE))
+        elif epoch != placement.epoch:
+            reply(Failed(Reason.WRONG_EPOCH))
+        else:
+            return placement
+        return None
+
+
+def leaf_scan(keyspace: int, group: int, after: bytes | None, rows_max: int) -> ScanRecords:
+    """Return what STORE is asked for the next page of a group, without values."""
+    rows = max(1, min(rows_max, limits.REPAIR_PAGE_ROWS_MAX))
+    return ScanRecords(keyspace, [group], b"", after, None, rows, limits.PAGE_BYTES_MAX, True)
+
+
+def in_leaves(page: Page, leaves: dict[int, None]) -> list[Record]:
+    """Return the rows of a page without values that belong to these leaves."""
+    return [row for row in page.rows if isinstance(row, Record) and leaf_of(row.key) in leaves]
+
+
+def _holds(placement: Placement, group: int) -> bool:
+    return 0 <= group < len(placement.held) and placement.held[group]

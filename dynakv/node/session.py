@@ -1,0 +1,354 @@
+"""One comparison of one shard group with one peer, from the roots to equal rows.
+
+1. Compare: the roots, and where they differ the leaves.
+2. Both replicas list what they hold in the leaves that differ, page by page in key order, without
+   values; the two lists are walked together.
+3. What the peer holds newer is loaded from it and saved here; what this node holds newer is loaded
+   here and saved there. Where each has the newer of the two registers, both happen.
+
+A session that ends DONE has seen, for everything that either side held in a leaf that differed, the
+other side cover it (`core.record.covers`); leaves that were equal were equal. A key that is absent
+under a floor covers whatever is droppable under it. Every record is saved with the floor under
+which it was read, so that the fence of a collection lets it pass where it may (`Save.floors`).
+
+Merkle trees as in DeCandia et al., "Dynamo" (2007), section 4.7; records instead of ranges are
+shipped because of what over-streaming cost others. One ask is outstanding at any time, pages are
+bounded in rows, replies in bytes, and a pause lies between pages.
+"""
+
+from collections.abc import Callable
+from enum import Enum
+
+from msgspec import Struct
+
+from dynakv import limits
+from dynakv.core.layout import NodeId
+from dynakv.core.record import Record, covers, droppable, intact
+from dynakv.core.table import Page
+from dynakv.node.compare import in_leaves, leaf_scan
+from dynakv.node.context import Context, Placement
+from dynakv.node.messages import STORE, Failed, Load, Loaded, Outcome, Reason, Save, Saved
+from dynakv.node.repair_messages import Compare, Compared, LeavesScanned, Likeness, ScanLeaves
+from dynakv.node.replica import Replica
+
+
+class Ending(Enum):
+    """How a session ended."""
+
+    DONE = "done"
+    NOT_READY = "not ready"  # a tree is being rebuilt, or the peer recovers: ask later
+    FAILED = "failed"  # an ask failed, or some key could not be made equal
+
+
+class Synced(Struct, frozen=True):
+    """What a session came to; records and bytes of keys and values that were shipped."""
+
+    ending: Ending
+    why: str = ""  # of an ending that is not DONE
+    differed: bool = False
+    keys_listed: int = 0  # on both sides
+    records_in: int = 0
+    records_out: int = 0
+    bytes_in: int = 0
+    bytes_out: int = 0
+
+
+class _Side:
+    """What one replica holds in the leaves that differ, as far as it was listed."""
+
+    def __init__(self) -> None:
+        self.outlines: dict[bytes, Record] = {}  # listed and not yet compared
+        self.through: bytes | None = None  # everything up to here was listed; None: nothing yet
+        self.complete = False  # everything was listed
+        self.floor = 0
+
+    def add(self, records: list[Record], through: bytes | None) -> None:
+        self.outlines.update((record.key, record) for record in records)
+        self.through = through
+        self.complete = through is None
+
+    def used_up(self, cursor: bytes | None) -> bool:
+        """Say whether a page is missing to go on behind `cursor`."""
+        if self.complete:
+            return False
+        return self.through is None or (cursor is not None and self.through <= cursor)
+
+    def take(self, end: bytes | None) -> dict[bytes, Record]:
+        """Remove and return what lies up to `end` (None: all)."""
+        if end is None:
+            taken, self.outlines = self.outlines, {}
+            return taken
+        taken = {key: record for key, record in self.outlines.items() if key <= end}
+        for key in taken:
+            del self.outlines[key]
+        return taken
+
+
+class Session:
+    """Makes one group equal on this node and on `peer`; `then` gets the outcome, exactly once."""
+
+    def __init__(
+        self,
+        ctx: Context,
+        replica: Replica,
+        placement: Placement,
+        group: int,
+        peer: NodeId,
+        then: Callable[[Synced], None],
+    ) -> None:
+        """Prepare; both nodes are replicas of the group."""
+        self._ctx = ctx
+        self._replica = replica
+        self._placement = placement
+        self._group = group
+        self._peer = peer
+        self._then = then
+        self._leaves: dict[int, None] = {}
+        self._ours, self._theirs = _Side(), _Side()
+        self._cursor: bytes | None = None  # keys up to this one are equal
+        self._pulls: dict[bytes, Record] = {}  # outlines of what is to come here
+        self._pushes: dict[bytes, Record] = {}
+        self._open: list[bytes] = []  # keys that could not be made equal; the first is told
+        self._why = ""
+        self._listed = 0
+        self._shipped = {"in": [0, 0], "out": [0, 0]}  # records, bytes
+
+    # --- roots and leaves --------------------------------------------------------------------
+
+    def start(self, leaves: list[int] | None = None) -> None:
+        """Begin; `leaves` are the peer's where a Compare brought them already."""
+        root = self._ctx.trees.root(self._placement.keyspace_id, self._group)
+        if root is None:
+            self._end(Ending.NOT_READY, "the own tree is unknown")
+        elif leaves is not None:
+            self._compare_leaves(leaves)
+        else:
+            keyspace, epoch = self._placement.keyspace_id, self._placement.epoch
+            self._ask(Compare(keyspace, epoch, [self._group], [root]), self._compared)
+
+    def _compared(self, reply: object) -> None:
+        assert isinstance(reply, Compared)
+        (likeness,) = reply.likenesses
+        if likeness is Likeness.EQUAL:
+            self._end(Ending.DONE)
+        elif likeness is Likeness.DIFFERS:
+            self._compare_leaves(reply.leaves)
+        else:
+            self._end(Ending.NOT_READY, f"the tree of {self._peer} is unknown")
+
+    def _compare_leaves(self, theirs: list[int]) -> None:
+        ours = self._ctx.trees.leaves(self._placement.keyspace_id, self._group)
+        if ours is None:
+            self._end(Ending.NOT_READY, "the own tree is unknown")
+            return
+        pairs = enumerate(zip(ours, theirs, strict=True))
+        self._leaves = dict.fromkeys(leaf for leaf, (own, other) in pairs if own != other)
+        if self._leaves:
+            self._step()
+        else:
+            self._end(Ending.DONE)
+
+    # --- pages -------------------------------------------------------------------------------
+
+    def _step(self) -> None:
+        """List what is missing, or make equal what both sides have listed."""
+        keyspace, epoch = self._placement.keyspace_id, self._placement.epoch
+        rows_max = limits.REPAIR_PAGE_ROWS_MAX
+        if self._ours.used_up(self._cursor):
+            scan = leaf_scan(keyspace, self._group, self._ours.through, rows_max)
+            self._ctx.ask(STORE, scan, 0, self._listed_here)
+        elif self._theirs.used_up(self._cursor):
+            after = self._theirs.through
+            leaves = list(self._leaves)
+            ask = ScanLeaves(keyspace, epoch, self._group, leaves, after, rows_max)
+            self._ask(ask, self._listed_there)
+        else:
+            ends = [s.through for s in (self._ours, self._theirs) if s.through is not None]
+            self._cursor = min(ends, default=None)
+            self._sort(self._ours.take(self._cursor), self._theirs.take(self._cursor))
+            self._pull()
+
+    def _listed_here(self, reply: object) -> None:
+        assert isinstance(reply, Page)
+        records = in_leaves(reply, self._leaves)
+        self._listed += len(records)
+        self._ours.add(records, reply.next)
+        self._step()
+
+    def _listed_there(self, reply: object) -> None:
+        assert isinstance(reply, LeavesScanned)
+        self._listed += len(reply.records)
+        self._theirs.add(reply.records, reply.next)
+        self._theirs.floor = reply.floor
+        self._step()
+
+    def _sort(self, ours: dict[bytes, Record], theirs: dict[bytes, Record]) -> None:
+        """Note what has to travel. Nothing of an outline can be verified: it only decides that."""
+        floor = self._floor()
+        for key in sorted(ours.keys() | theirs.keys()):
+            own, other = ours.get(key), theirs.get(key)
+            if own == other:
+                continue
+            pull = other is not None and not _covered(other, own, floor)
+            push = own is not None and not _covered(own, other, self._theirs.floor)
+            # Equal stamps and different content: one of the two is damaged, and reading it whole
+            # will show that; if it is not, `merge` chooses alike on both sides.
+            strange = own is not None and other is not None and not (pull or push)
+            if other is not None and (pull or strange):
+                self._pulls[key] = other
+            if own is not None and (push or strange):
+                self._pushes[key] = own
+
+    # --- from there to here ------------------------------------------------------------------
+
+    def _pull(self) -> None:
+        if not self._pulls:
+            self._push()
+            return
+        keys = list(self._pulls)
+        load = Load(self._placement.keyspace_id, self._placement.epoch, keys)
+        self._ask(load, lambda reply: self._pulled(keys, reply))
+
+    def _pulled(self, keys: list[bytes], reply: object) -> None:
+        assert isinstance(reply, Loaded)
+        records, floors = self._readable(keys, reply, self._pulls)
+        if not records:
+            self._pull()
+            return
+        self._count("in", records)
+        save = Save(self._placement.keyspace_id, self._placement.epoch, records, floors=floors)
+
+        def saved(answer: object) -> None:
+            if self._settle(records, answer, self._floor()):
+                self._pull()
+
+        self._replica.save(save, saved, own=False)
+
+    # --- from here to there ------------------------------------------------------------------
+
+    def _push(self) -> None:
+        if not self._pushes:
+            self._pause()
+            return
+        keys = list(self._pushes)
+        load = Load(self._placement.keyspace_id, self._placement.epoch, keys)
+        self._replica.load(load, lambda reply: self._push_loaded(keys, reply))
+
+    def _push_loaded(self, keys: list[bytes], reply: object) -> None:
+        if isinstance(reply, Failed):
+            self._fail(reply.reason)
+            return
+        assert isinstance(reply, Loaded)
+        records, floors = self._readable(keys, reply, self._pushes)
+        if not records:
+            self._push()
+            return
+        self._count("out", records)
+        save = Save(self._placement.keyspace_id, self._placement.epoch, records, floors=floors)
+
+        def saved(answer: object) -> None:
+            if self._settle(records, answer, self._theirs.floor):
+                self._push()
+
+        self._ask(save, saved)
+
+    # --- both ways ---------------------------------------------------------------------------
+
+    def _readable(
+        self, keys: list[bytes], loaded: Loaded, wanted: dict[bytes, Record]
+    ) -> tuple[list[Record], list[int]]:
+        """Return what may be saved on the other side, with its floors.
+
+        What was asked for is taken off `wanted`, but for what did not fit into the reply. A record
+        that was dropped since it was listed needs nothing more.
+        """
+        records: list[Record] = []
+        kept: list[int] = []
+        floors = loaded.floors or [0] * len(keys)
+        outcomes = loaded.outcomes or [Outcome.OK] * len(keys)
+        for key, record, floor, outcome in zip(keys, loaded.records, floors, outcomes, strict=True):
+            if outcome is Outcome.LATER:
+                continue
+            outline = wanted.pop(key)
+            if outcome is not Outcome.OK:
+                self._leave_open(key, f"it is {outcome.name.lower()} where it is newer")
+            elif record is None:
+                if not droppable(outline, floor):
+                    self._leave_open(key, "it vanished")
+            elif record.key != key or not intact(record):
+                self._leave_open(key, "it arrived corrupt")
+            else:
+                records.append(record)
+                kept.append(floor)
+        return records, kept
+
+    def _settle(self, records: list[Record], reply: object, floor: int) -> bool:
+        """Take note of what became of a Save; False: the session has ended."""
+        if isinstance(reply, Failed):
+            self._fail(reply.reason)
+            return False
+        assert isinstance(reply, Saved)
+        for record, outcome in zip(records, reply.outcomes or (), strict=False):
+            dropped = outcome is Outcome.FENCED and droppable(record, floor)
+            if outcome is not Outcome.OK and not dropped:
+                self._leave_open(record.key, f"a save of it was {outcome.name.lower()}")
+        return True
+
+    def _pause(self) -> None:
+        """Go on behind the cursor after a while, or end behind the last page."""
+        if self._cursor is not None:
+            self._ctx.at(self._ctx.now.mono_ms + self._ctx.config.repair_pause_ms, self._step)
+        elif self._open:
+            self._end(Ending.FAILED, f"{len(self._open)} keys stay different; {self._why}")
+        else:
+            self._end(Ending.DONE)
+
+    def _ask(self, message: object, then: Callable[[object], None]) -> None:
+        """Ask the peer; where that fails the session ends."""
+        ctx = self._ctx
+
+        def answered(reply: object) -> None:
+            if isinstance(reply, Failed):
+                self._fail(reply.reason)
+            else:
+                then(reply)
+
+        ctx.ask(self._peer, message, ctx.deadline(ctx.config.repair_attempt_ms), answered)
+
+    def _fail(self, reason: Reason) -> None:
+        not_ready = reason is Reason.RECOVERING
+        ending = Ending.NOT_READY if not_ready else Ending.FAILED
+        self._end(ending, f"an ask failed: {reason.name.lower()}")
+
+    def _leave_open(self, key: bytes, why: str) -> None:
+        self._open.append(key)
+        self._why = self._why or f"the first is {key!r}: {why}"
+
+    def _floor(self) -> int:
+        return self._ctx.floors.get((self._placement.keyspace_id, self._group), 0)
+
+    def _count(self, way: str, records: list[Record]) -> None:
+        counts = self._shipped[way]
+        counts[0] += len(records)
+        counts[1] += sum(len(r.key) + len(r.value or b"") for r in records)
+
+    def _end(self, ending: Ending, why: str = "") -> None:
+        records_in, bytes_in = self._shipped["in"]
+        records_out, bytes_out = self._shipped["out"]
+        self._then(
+            Synced(
+                ending,
+                why,
+                bool(self._leaves),
+                self._listed,
+                records_in,
+                records_out,
+                bytes_in,
+                bytes_out,
+            )
+        )
+
+
+def _covered(record: Record, by: Record | None, floor: int) -> bool:
+    """Say whether a replica that holds `by`, or nothing under its floor, needs no `record`."""
+    return droppable(record, floor) if by is None else covers(by, record)
