@@ -44,10 +44,6 @@ REFUSING_MS: Final = 200  # so long a draining node refuses in words before it c
 DRAIN_MS: Final = 5_000  # then, of each door, for calls under way; an attempt takes 2 s
 STATUS_DISK_MS: Final = 500  # how long an operator's question waits for the disk
 
-# --- Raft ------------------------------------------------------------------------------------
-REQUEST_WINDOW_MS: Final = 600_000  # a request id first used longer ago is not run any more
-REQUEST_OUTCOMES_MAX: Final = 256  # remembered per client and group: what it may await at once
-
 # --- the driver ------------------------------------------------------------------------------
 TURN_MESSAGES_MAX: Final = 256  # a turn yields to the event loop after this many messages ...
 TURN_MS_MAX: Final = 2  # ... or this much time, so that sockets are served
@@ -127,3 +123,12 @@ REPAIR_PAUSE_MS: Final = 10  # between the pages of a session: requests go first
 REPAIR_ATTEMPT_MS: Final = 10_000  # of one ask: it may carry LOAD_BYTES_MAX over a slow link
 REPAIR_SESSIONS: Final = 2  # at a time: one waits for its peer while the other one works
 REPAIR_WAITING_MAX: Final = 10_000  # sessions asked for and not begun
+# --- collection of deleted and expired records -----------------------------------------------
+# What is cut off is older than any write that may still be under way: stamps of a minute, deadlines
+# of a minute, and hints that were delivered late are refused rather than waited for.
+CUT_AGE_MS: Final = 3_600_000
+COLLECT_EVERY_MS: Final = 600_000  # between attempts at one group
+COLLECT_PAUSE_MS: Final = 20  # between pages of what is counted or dropped: requests go first
+COLLECT_ATTEMPT_MS: Final = 10_000  # of one Fence or RaiseFloor
+ADOPT_MS: Final = 1_000  # how long a floor that a peer stands under waits to be adopted ...
+FLOORS_ADOPTED_MAX: Final = 256  # ... and how many then become durable together

@@ -7,6 +7,7 @@ from msgspec import Struct
 from sortedcontainers import SortedDict
 
 from dynakv import limits
+from dynakv.core import facts
 from dynakv.core.cache import RecordCache
 from dynakv.core.clock_guard import ClockGuard
 from dynakv.core.hashtree import HashTrees
@@ -14,6 +15,7 @@ from dynakv.core.hlc import HybridClock
 from dynakv.core.layout import Keyspace, NodeId, decode, group_shift, token_of
 from dynakv.core.members import Members
 from dynakv.core.table import Remembered
+from dynakv.node.cuts import Cuts
 from dynakv.node.damage import DamagedRows
 from dynakv.node.messages import Ask, Effect, Failed, MemberView, Note, Now, Reason
 from dynakv.node.repair_wanted import RepairWanted
@@ -38,6 +40,9 @@ class Config(Struct, frozen=True):
     repair_pause_ms: int = limits.REPAIR_PAUSE_MS
     repair_attempt_ms: int = limits.REPAIR_ATTEMPT_MS
     repair_sessions: int = limits.REPAIR_SESSIONS
+    cut_age_ms: int = limits.CUT_AGE_MS
+    collect_every_ms: int = limits.COLLECT_EVERY_MS
+    collect_pause_ms: int = limits.COLLECT_PAUSE_MS
 
 
 class Counters:
@@ -47,13 +52,17 @@ class Counters:
         "clock_refusals",
         "damaged_rows",
         "failed_entries",
+        "fenced_records",
+        "floors_adopted",
         "foreign_frames",
         "gets",
+        "groups_collected",
         "groups_compared",
         "groups_differing",
         "hedged_reads",
         "puts",
         "read_repairs",
+        "records_dropped",
         "refused_stamps",
         "repair_bytes_in",
         "repair_bytes_out",
@@ -72,13 +81,17 @@ class Counters:
     clock_refusals: int
     damaged_rows: int
     failed_entries: int
+    fenced_records: int
+    floors_adopted: int
     foreign_frames: int
     gets: int
     groups_compared: int
     groups_differing: int
+    groups_collected: int
     hedged_reads: int
     puts: int
     read_repairs: int
+    records_dropped: int
     refused_stamps: int
     repair_bytes_in: int
     repair_bytes_out: int
@@ -153,7 +166,13 @@ class Context:
         )
         self.cache = RecordCache(config.cache_bytes_max)
         self.trees = HashTrees(empty=remembered.empty)
-        self.floors: dict[tuple[int, int], int] = {}  # (keyspace id, group) -> floor; absent: 0
+        self.cuts = Cuts(remembered.facts)
+        self.floors = self.cuts.floors  # (keyspace id, group) -> floor; absent: 0
+        # Groups of which this node has forgotten what it held; they answer nothing.
+        self.recovering: dict[tuple[int, int], None] = {
+            (keyspace, group): None
+            for keyspace, group, _ in facts.about_groups(remembered.facts, facts.RECOVERING)
+        }
         self.damaged_rows = DamagedRows(config.heal_after_ms)
         self.repair_wanted = RepairWanted()
         self.counters = Counters()

@@ -24,7 +24,9 @@ from dynakv.errors import Failure
 from dynakv.node.antientropy import AntiEntropy
 from dynakv.node.compare import Comparer
 from dynakv.node.context import Config, Context
+from dynakv.node.dropping import Dropping
 from dynakv.node.expire import ExpireBatch
+from dynakv.node.fencing import Fencing
 from dynakv.node.figures import NodeFigures, node_figures
 from dynakv.node.get import GetBatch
 from dynakv.node.heartbeat import Heartbeat
@@ -35,7 +37,6 @@ from dynakv.node.messages import (
     ClientMessage,
     Effect,
     Expire,
-    Failed,
     Get,
     Header,
     List,
@@ -44,7 +45,6 @@ from dynakv.node.messages import (
     PeerMessage,
     PeerReply,
     Put,
-    Reason,
     Refused,
     Save,
     Scan,
@@ -71,6 +71,8 @@ class Node:
         self.anti_entropy = AntiEntropy(self._ctx, self._replica)
         self._stamper = Stamper(self._ctx)
         self._heartbeat = Heartbeat(self._ctx)
+        self._dropping = Dropping(self._ctx)
+        self._fencing = Fencing(self._ctx, self._dropping.floor_raised)
         self._puts: dict[object, PutBatch] = {}
         self._gets: dict[object, GetBatch] = {}
         self._commit_sequence = remembered.commit_sequence
@@ -118,8 +120,10 @@ class Node:
                 self._comparer.compare(message, partial(self._reply, call))
             case ScanLeaves():
                 self._comparer.scan_leaves(message, partial(self._reply, call))
-            case Fence() | RaiseFloor():
-                self._reply(call, Failed(Reason.UNSUPPORTED))
+            case Fence():
+                self._fencing.fence(message, partial(self._reply, call))
+            case RaiseFloor():
+                self._fencing.raise_floor(message, partial(self._reply, call))
             case _:
                 assert_never(message)
 

@@ -9,7 +9,9 @@ as no answer and are healed from the others. `node/write_back.py` does all that 
 
 from collections.abc import Callable
 from functools import partial
+from itertools import repeat
 
+from dynakv.core.floors import merge_under
 from dynakv.core.layout import NodeId
 from dynakv.core.record import Record, intact, merge
 from dynakv.errors import Failure, Kind
@@ -118,14 +120,19 @@ class QuorumRead:
             self._release()
 
     def _take_all(self, replica: NodeId, entries: list[int], reply: Loaded) -> None:
-        records = reply.records
-        if reply.outcomes is None:
-            self._merge(replica, entries, records)
+        records, floors, outcomes = reply.records, reply.floors, reply.outcomes
+        if outcomes is None:
+            self._merge(replica, entries, records, floors)
             return
-        triples = list(zip(entries, records, reply.outcomes, strict=True))
-        good = [(i, record) for i, record, o in triples if o is Outcome.OK]
-        self._merge(replica, [i for i, _ in good], [record for _, record in good])
-        self._sort_out(replica, [(i, o) for i, _, o in triples if o is not Outcome.OK])
+        good = [place for place, outcome in enumerate(outcomes) if outcome is Outcome.OK]
+        self._merge(
+            replica,
+            [entries[place] for place in good],
+            [records[place] for place in good],
+            None if floors is None else [floors[place] for place in good],
+        )
+        pairs = zip(entries, outcomes, strict=True)
+        self._sort_out(replica, [(i, o) for i, o in pairs if o is not Outcome.OK])
 
     def _sort_out(self, replica: NodeId, outcomes: list[tuple[int, Outcome]]) -> None:
         """Deal with entries that came without an answer."""
@@ -141,19 +148,25 @@ class QuorumRead:
         """Say whether a further answer is of use: to the caller, or to heal a damaged row."""
         return not self._findings.settled[i] or self._writes.damaged(i)
 
-    def _merge(self, replica: NodeId, entries: list[int], records: list[Record | None]) -> None:
+    def _merge(
+        self,
+        replica: NodeId,
+        entries: list[int],
+        records: list[Record | None],
+        floors: list[int] | None,
+    ) -> None:
         """Take the answers of one replica; answer or write back what is complete.
 
         Past the needed ones, an answer only shows what to repair; while a winner is being written
         back nothing may change it, since the replicas that took it are being counted.
         """
         best, answers, needed = self._findings.best, self._findings.answers, self._needed
-        settled = self._findings.settled
+        settled, tops = self._findings.settled, self._findings.tops
         own = replica == self._ctx.node_id
         ready: list[int] = []
         late: list[int] = []
         broken: list[int] = []
-        for i, record in zip(entries, records, strict=True):
+        for i, record, floor in zip(entries, records, floors or repeat(0)):  # noqa: B905 - endless
             complete = answers[i] >= needed
             if complete and not settled[i]:
                 continue
@@ -162,32 +175,48 @@ class QuorumRead:
                 if record is not None and not own and not self._answers_key(i, record):
                     broken.append(i)
                     continue
-                self._take(i, record)
+                self._take(i, record, floor)
                 if complete:
                     late.append(i)
+            elif floor > tops[i]:
+                tops[i] = floor
             answers[i] += 1
             if answers[i] == needed:
                 ready.append(i)
-        self._writes.note_seen(replica, entries, records, broken)
+        self._writes.note_seen(replica, entries, records, floors, broken)
+        self._conclude(ready, late)
+        if broken:
+            self._count_lost(broken)
+
+    def _conclude(self, ready: list[int], late: list[int]) -> None:
+        """Answer the entries that are ready; write back where answers differed."""
         clean = [i for i in ready if i not in self._mixed] if self._mixed else ready
         if clean:
             self._settle(clean)
         if len(clean) < len(ready) or late:
             self._writes.begin([i for i in ready if i in self._mixed] + late)
-        if broken:
-            self._count_lost(broken)
 
     def _answers_key(self, i: int, record: Record) -> bool:
         return record.key == self._findings.keys[i] and intact(record)
 
-    def _take(self, i: int, record: Record | None) -> None:
+    def _take(self, i: int, record: Record | None, floor: int) -> None:
         """Merge an answer that differs from what was known; the first is taken as it is."""
-        best = self._findings.best
-        known = best[i]
-        if self._findings.answers[i]:
-            self._mixed.add(i)
-        if record is not None:
+        best, tops = self._findings.best, self._findings.tops
+        if not self._findings.answers[i]:
+            best[i], tops[i] = record, floor
+            return
+        self._mixed.add(i)
+        if floor or tops[i]:
+            self._hear(i, max(floor, tops[i]))
+            best[i], tops[i] = merge_under(best[i], tops[i], record, floor)
+        elif record is not None:
+            known = best[i]
             best[i] = record if known is None else merge(known, record)
+
+    def _hear(self, i: int, floor: int) -> None:
+        """Let the own replica adopt a higher floor that another stands under."""
+        group = self._placement.groups_of([self._findings.keys[i]])[0]
+        self._ctx.cuts.hear(self._placement.keyspace_id, group, floor)
 
     def _settle(self, entries: list[int]) -> None:
         for i in entries:

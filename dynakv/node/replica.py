@@ -11,7 +11,7 @@ from msgspec.structs import replace
 
 from dynakv import limits
 from dynakv.core.cache import MISS
-from dynakv.core.record import Record, intact
+from dynakv.core.record import Record, covers, intact
 from dynakv.core.table import (
     DAMAGED,
     Damaged,
@@ -67,13 +67,31 @@ class Replica:
             records = [records[i] for i in taken]
             groups = [groups[i] for i in taken]
         heals = save.heals and self._may_heal(placement.keyspace_id, records)
-        message = MergeRecords(placement.keyspace_id, groups, records, heals)
+        fences = self._fences(placement.keyspace_id, groups, records, save, outcomes)
+        message = MergeRecords(
+            placement.keyspace_id, groups, records, heals and fences is None, fences
+        )
 
         def merged(answer: object) -> None:
             assert isinstance(answer, Merged)
             reply(self._merged(placement, message, answer, outcomes, previous=save.previous))
 
         self._ctx.ask(STORE, message, 0, merged)
+
+    def _fences(
+        self,
+        keyspace: int,
+        groups: list[int],
+        records: list[Record],
+        save: Save,
+        outcomes: list[Outcome] | None,
+    ) -> list[int] | None:
+        """Return the fence that each record has to pass; None where none is in the way."""
+        vouched = save.floors
+        if vouched is not None and outcomes is not None:
+            pairs = zip(vouched, outcomes, strict=True)
+            vouched = [floor for floor, outcome in pairs if outcome is Outcome.OK]
+        return self._ctx.cuts.fences_for(keyspace, groups, records, vouched)
 
     def load(self, load: Load, reply: Reply, *, own: bool = False) -> None:
         """Reply with the records under the keys, from the cache or from STORE.
@@ -88,7 +106,9 @@ class Replica:
         get = ctx.cache.get
         cached = [get(keyspace, key) for key in keys]
         if MISS not in cached:
-            loaded = Loaded(None, cast("list[Record | None]", cached))
+            loaded = Loaded(
+                None, cast("list[Record | None]", cached), self._floors_of(placement, keys)
+            )
             reply(loaded if own else _bounded(loaded))
             return
         missing = [i for i, row in enumerate(cached) if row is MISS]
@@ -99,6 +119,7 @@ class Replica:
             reply(Loaded([Outcome.MISPLACED] * len(keys), [None] * len(keys)))
             return
         message = ReadRecords(keyspace, groups, wanted)
+        floors = self._floors_of(placement, keys)
         ticket = ctx.cache.begin_read()
 
         def read(answer: object) -> None:
@@ -111,7 +132,12 @@ class Replica:
                     ctx.damaged_rows.healed(keyspace, keys[i])
                 ctx.cache.fill(ticket, keyspace, keys[i], row)
             ctx.cache.end_read(ticket)
-            loaded = self._loaded(keyspace, keys, rows)
+            if self._floors_of(placement, keys) != floors:
+                # Rows of before a collection must not be shown under its floor, and what it
+                # dropped not under the floor of before.
+                self.load(load, reply, own=own)
+                return
+            loaded = self._loaded(keyspace, keys, rows, floors)
             reply(loaded if own else _bounded(loaded))
 
         ctx.ask(STORE, message, 0, read)
@@ -125,8 +151,10 @@ class Replica:
         if not all(placement.held[group] for group in scan.groups):
             reply(Failed(Reason.WRONG_EPOCH))
             return
+        keyspace = placement.keyspace_id
+        floors = ctx.cuts.floors_of(keyspace, scan.groups)
         message = ScanRecords(
-            placement.keyspace_id,
+            keyspace,
             scan.groups,
             scan.start,
             scan.after,
@@ -141,11 +169,20 @@ class Replica:
             if len(records) < len(answer.rows):
                 self._note_damage(placement, answer)
                 reply(Failed(Reason.DAMAGED))
+            elif ctx.cuts.floors_of(keyspace, scan.groups) != floors:
+                self.scan(scan, reply)  # as in `load`
             else:
                 records = list(map(_without_value, records)) if scan.keys_only else records
-                reply(Scanned(records, answer.next))
+                reply(Scanned(records, answer.next, floors))
 
         ctx.ask(STORE, message, 0, read)
+
+    def _floors_of(self, placement: Placement, keys: list[bytes]) -> list[int] | None:
+        """Return the floor of each key's group; None where all are 0."""
+        keyspace = placement.keyspace_id
+        if not self._ctx.cuts.any_floor(keyspace):
+            return None
+        return self._ctx.cuts.floors_of(keyspace, placement.groups_of(keys))
 
     def _note_damage(self, placement: Placement, page: Page) -> None:
         ctx, keyspace = self._ctx, placement.keyspace_id
@@ -206,12 +243,13 @@ class Replica:
         keyspace = placement.keyspace_id
         stored = self._ctx.cache.stored
         update = self._ctx.trees.update
-        damaged: list[int] = []
+        fences = message.fences
+        refused: dict[int, Outcome] = {}
         for i, (group, record, old, new) in enumerate(
             zip(message.groups, message.records, answer.before, answer.after, strict=True)
         ):
             if new is DAMAGED:
-                damaged.append(i)
+                refused[i] = Outcome.DAMAGED
                 self._ctx.damaged_rows.seen(keyspace, record.key, self._ctx.now.mono_ms)
             elif old is DAMAGED:
                 # A healed row may be older than what was cached before the damage.
@@ -220,23 +258,29 @@ class Replica:
             stored(keyspace, record.key, new)
             if new is not old or new is DAMAGED:
                 update(keyspace, group, record.key, old, new)
+            if fences is not None and fences[i] and not _holds(new, record):
+                refused.setdefault(i, Outcome.FENCED)
         before = [None if isinstance(r, Damaged) else r for r in answer.before]
-        if outcomes is None and not damaged:
+        if outcomes is None and not refused:
             return Saved(None, before if previous else None)
-        self._ctx.counters.damaged_rows += len(damaged)
-        return _scattered(outcomes, damaged, before, previous=previous)
+        counters = self._ctx.counters
+        counters.fenced_records += sum(o is Outcome.FENCED for o in refused.values())
+        counters.damaged_rows += sum(o is Outcome.DAMAGED for o in refused.values())
+        return _scattered(outcomes, refused, before, previous=previous)
 
-    def _loaded(self, keyspace: int, keys: list[bytes], rows: list[Row]) -> Loaded:
+    def _loaded(
+        self, keyspace: int, keys: list[bytes], rows: list[Row], floors: list[int] | None
+    ) -> Loaded:
         damaged = [i for i, row in enumerate(rows) if isinstance(row, Damaged)]
         records = [None if isinstance(row, Damaged) else row for row in rows]
         if not damaged:
-            return Loaded(None, records)
+            return Loaded(None, records, floors)
         self._ctx.counters.damaged_rows += len(damaged)
         outcomes = [Outcome.OK] * len(rows)
         for i in damaged:
             healable = self._ctx.damaged_rows.seen(keyspace, keys[i], self._ctx.now.mono_ms)
             outcomes[i] = Outcome.HEALABLE if healable else Outcome.DAMAGED
-        return Loaded(outcomes, records)
+        return Loaded(outcomes, records, floors)
 
 
 def _bounded(loaded: Loaded) -> Loaded:
@@ -252,7 +296,12 @@ def _bounded(loaded: Loaded) -> Loaded:
         if room < 0 and outcomes[i] is Outcome.OK:
             outcomes[i] = Outcome.LATER
     kept = [r if o is not Outcome.LATER else None for r, o in zip(records, outcomes, strict=True)]
-    return Loaded(outcomes, kept)
+    return Loaded(outcomes, kept, loaded.floors)
+
+
+def _holds(row: Row, record: Record) -> bool:
+    """Say whether a row that is not damaged has the record's registers, or newer ones."""
+    return isinstance(row, Record) and covers(row, record)
 
 
 def _without_value(record: Record) -> Record:
@@ -262,7 +311,7 @@ def _without_value(record: Record) -> Record:
 
 def _scattered(
     outcomes: list[Outcome] | None,
-    damaged: list[int],
+    refused: dict[int, Outcome],
     before: list[Record | None],
     *,
     previous: bool,
@@ -274,6 +323,6 @@ def _scattered(
     everything: list[Record | None] = [None] * len(outcomes)
     for i, old in zip(taken, before, strict=True):
         everything[i] = old
-    for i in damaged:
-        outcomes[taken[i]] = Outcome.DAMAGED
+    for i, outcome in refused.items():
+        outcomes[taken[i]] = outcome
     return Saved(outcomes, everything if previous else None)

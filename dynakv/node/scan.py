@@ -3,21 +3,39 @@
 One scan ask per node serves all its groups. Each reply covers the keys up to its `next`; the page
 of the client ends at the smallest `next` of any reply: beyond it some replica was not heard.
 Tombstones and expired records take part in the merge and are left out of the answer. Copies that
-turn out stale are repaired afterwards. Not a snapshot, and a list alone does not promise that a key
+turn out stale are repaired afterwards; what is void under the floor of another answer is left out
+(`core/floors.py`). Not a snapshot, and a list alone does not promise that a key
 it showed is on a quorum: that is what a get is for.
 """
 
 from functools import partial
+from itertools import repeat
 
 from dynakv import limits
+from dynakv.core.floors import merge_under
 from dynakv.core.layout import NodeId
-from dynakv.core.record import Record, covers, intact, live, merge
+from dynakv.core.record import Record, covers, intact, live
 from dynakv.errors import Failure, Kind
 from dynakv.node.context import Context
 from dynakv.node.messages import Answer, Failed, List, Listed, Refused, Save, Scan, Scanned
 from dynakv.node.replica import Replica
 
-_Held = dict[bytes, list[tuple[str, Record]]]
+
+class _Held:
+    """What the replicas showed of one key."""
+
+    __slots__ = ("records", "top")
+
+    def __init__(self, top: int) -> None:
+        self.top = top  # the highest floor under which one showed it, or that it has none
+        self.records: list[tuple[str, Record, int]] = []  # replica, record, its floor
+
+    def winner(self) -> Record | None:
+        winner, top = None, self.top
+        for _, record, floor in self.records:
+            if record != winner:
+                winner, top = merge_under(winner, top, record, floor)
+        return winner
 
 
 class QuorumScan:
@@ -37,7 +55,7 @@ class QuorumScan:
         groups = len(self._placement.replicas)
         self._spare: list[list[NodeId]] = [[] for _ in range(groups)]  # not asked yet, per group
         self._missing = 0  # replies still needed
-        self._replies: list[tuple[str, Scanned]] = []
+        self._replies: list[tuple[str, list[int], Scanned]] = []  # replica, groups, reply
         self._calls: list[int] = []
         self._over = False
 
@@ -89,7 +107,7 @@ class QuorumScan:
             return
         assert isinstance(reply, Scanned)
         self._missing -= 1
-        self._replies.append((replica, reply))
+        self._replies.append((replica, groups, reply))
         if not self._missing:
             self._finish()
 
@@ -116,18 +134,14 @@ class QuorumScan:
         replies = self._replies
         self._end()
         ctx = self._ctx
-        ends = [reply.next for _, reply in replies if reply.next is not None]
+        ends = [reply.next for _, _, reply in replies if reply.next is not None]
         end = min(ends, default=None)
-        held: _Held = {}
-        for replica, reply in replies:
-            for record in reply.records:
-                if end is None or record.key <= end:
-                    held.setdefault(record.key, []).append((replica, record))
+        held = self._held(replies, end)
         now_ms = ctx.believed_ms()
         listed: list[Record] = []
         for key in sorted(held):
-            winner = _merged(held[key])
-            if live(winner, now_ms):
+            winner = held[key].winner()
+            if winner is not None and live(winner, now_ms):
                 if len(listed) == self._limit:
                     end = listed[-1].key
                     break
@@ -136,18 +150,41 @@ class QuorumScan:
             self._repair(held)
         ctx.effects.append(Answer(self._call, Listed([0], listed, end)))
 
-    def _repair(self, held: _Held) -> None:
+    def _held(
+        self, replies: list[tuple[str, list[int], Scanned]], end: bytes | None
+    ) -> dict[bytes, _Held]:
+        """Return what all replies together show up to `end`, by key."""
+        tops: dict[int, int] = {}  # group -> highest floor, where one is not 0
+        for _, groups, reply in replies:
+            for group, floor in zip(groups, reply.floors or (), strict=False):
+                tops[group] = max(floor, tops.get(group, 0))
+        held: dict[bytes, _Held] = {}
+        for replica, groups, reply in replies:
+            records = reply.records
+            if end is not None:
+                records = [record for record in records if record.key <= end]
+            floors = dict(zip(groups, reply.floors or (), strict=False))
+            places = self._placement.groups_of([r.key for r in records]) if tops else repeat(0)
+            for record, group in zip(records, places, strict=False):
+                if record.key not in held:
+                    held[record.key] = _Held(tops.get(group, 0))
+                held[record.key].records.append((replica, record, floors.get(group, 0)))
+        return held
+
+    def _repair(self, held: dict[bytes, _Held]) -> None:
         """Send winners to the replicas that answered with something older."""
         ctx = self._ctx
-        stale: dict[str, list[Record]] = {}
-        for records in held.values():
-            winner = _merged(records)
-            for replica, record in records:
-                if not covers(record, winner):
-                    stale.setdefault(replica, []).append(winner)
+        stale: dict[str, list[tuple[Record, int]]] = {}
+        for shown in held.values():
+            winner = shown.winner()
+            for replica, record, _ in shown.records:
+                if winner is not None and not covers(record, winner):
+                    stale.setdefault(replica, []).append((winner, shown.top))
+        keyspace, epoch = self._placement.keyspace_id, self._placement.epoch
         for replica in sorted(stale):
             ctx.counters.read_repairs += len(stale[replica])
-            save = Save(self._placement.keyspace_id, self._placement.epoch, stale[replica])
+            records = [record for record, _ in stale[replica]]
+            save = Save(keyspace, epoch, records, floors=[floor for _, floor in stale[replica]])
             if replica == ctx.node_id:
                 self._replica.save(save, lambda _: None, own=False)
             else:
@@ -174,11 +211,3 @@ class QuorumScan:
         self._replies = []  # the deadline's timer keeps this object until it fires
         for call in self._calls:
             self._ctx.forget(call)
-
-
-def _merged(records: list[tuple[str, Record]]) -> Record:
-    winner = records[0][1]
-    for _, record in records[1:]:
-        if record != winner:
-            winner = merge(winner, record)
-    return winner

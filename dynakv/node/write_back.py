@@ -9,8 +9,9 @@ from bisect import bisect_left
 from collections.abc import Callable
 from functools import partial
 
+from dynakv.core.floors import holds
 from dynakv.core.layout import NodeId
-from dynakv.core.record import Record, covers, with_value
+from dynakv.core.record import Record, with_value
 from dynakv.node.context import Context, Placement
 from dynakv.node.messages import Failed, Outcome, Save, Saved
 from dynakv.node.replica import Replica
@@ -19,7 +20,7 @@ from dynakv.node.replica import Replica
 class Findings:
     """What a read knows of each of its keys; parallel lists, filled by the read."""
 
-    __slots__ = ("answers", "best", "keys", "settled")
+    __slots__ = ("answers", "best", "keys", "settled", "tops")
 
     def __init__(self, keys: list[bytes]) -> None:
         """Begin with nothing known."""
@@ -27,6 +28,7 @@ class Findings:
         self.settled = [False] * len(keys)  # answered to the caller
         self.answers = [0] * len(keys)  # intact answers
         self.best: list[Record | None] = [None] * len(keys)  # merge of the intact answers
+        self.tops = [0] * len(keys)  # the highest floor of an answer: `best` stands under it
 
     def release(self) -> None:
         """Let go of keys and values."""
@@ -85,7 +87,8 @@ class WriteBack:
         self.out = 0
         self._damaged: dict[int, list[NodeId]] = {}  # entry -> replicas whose row is damaged
         self._healable: dict[int, list[NodeId]] = {}  # ... and may be overwritten
-        self._seen: list[tuple[NodeId, list[int], list[Record | None]]] = []
+        # Answers: replica, entries, records, and floors where some is not 0.
+        self._seen: list[tuple[NodeId, list[int], list[Record | None], list[int] | None]] = []
         self._held: dict[int, set[NodeId]] = {}  # entries written back -> replicas that hold them
         self._storing: dict[int, int] = {}  # ... -> saves not answered yet
         self._calls: list[int] = []
@@ -95,14 +98,16 @@ class WriteBack:
         replica: NodeId,
         entries: list[int],
         records: list[Record | None],
+        floors: list[int] | None,
         broken: list[int],
     ) -> None:
         """Remember who holds what; an answer that was corrupted (`broken`) shows nothing."""
         if broken:
             bad = set(broken)
-            pairs = [(i, r) for i, r in zip(entries, records, strict=True) if i not in bad]
-            entries, records = [i for i, _ in pairs], [r for _, r in pairs]
-        self._seen.append((replica, entries, records))
+            good = [place for place, i in enumerate(entries) if i not in bad]
+            entries, records = [entries[p] for p in good], [records[p] for p in good]
+            floors = None if floors is None else [floors[p] for p in good]
+        self._seen.append((replica, entries, records, floors))
 
     def note_damage(self, replica: NodeId, i: int, outcome: Outcome) -> None:
         """Remember whose row is damaged, and whether it may be overwritten."""
@@ -122,7 +127,10 @@ class WriteBack:
         enough: list[int] = []
         for i in entries:
             record = findings.best[i]
-            assert record is not None
+            if record is None:  # what differed is void (`core/floors.py`)
+                if not findings.settled[i]:
+                    enough.append(i)
+                continue
             holding = self._holding(i, record)
             damaged = self._damaged.get(i, [])
             targets = [r for r in self._replicas_of(i) if r not in holding and r not in damaged]
@@ -174,11 +182,11 @@ class WriteBack:
 
     def _holding(self, i: int, record: Record) -> list[NodeId]:
         holding: list[NodeId] = []
-        for replica, entries, records in self._seen:
+        for replica, entries, records, floors in self._seen:
             place = bisect_left(entries, i)
             if place < len(entries) and entries[place] == i:
-                theirs = records[place]
-                if theirs is not None and covers(theirs, record):
+                floor = 0 if floors is None else floors[place]
+                if holds(records[place], floor, record):
                     holding.append(replica)
         return holding
 
@@ -186,7 +194,9 @@ class WriteBack:
         self, replica: NodeId, entries: list[int], records: list[Record], *, heals: bool
     ) -> None:
         ctx = self._ctx
-        save = Save(self._placement.keyspace_id, self._placement.epoch, records, heals=heals)
+        floors = [self._findings.tops[i] for i in entries]
+        keyspace, epoch = self._placement.keyspace_id, self._placement.epoch
+        save = Save(keyspace, epoch, records, heals=heals, floors=floors)
         then = partial(self._saved, replica, entries)
         self.out += 1
         if replica == ctx.node_id:
@@ -208,8 +218,12 @@ class WriteBack:
             if self._findings.settled[i] or i not in self._held:
                 continue
             self._storing[i] -= 1
-            if not failed and (outcomes is None or outcomes[position] is Outcome.OK):
+            outcome = Outcome.OK if outcomes is None else outcomes[position]
+            if not failed and outcome is Outcome.OK:
                 self._held[i].add(replica)  # once, whether by a write-back, a heal or both
+            elif outcome is Outcome.FENCED:
+                # Old, and read under another floor: only a comparison can bring it there.
+                self._want_repair(i, replica)
             if len(self._held[i]) >= self._holders:
                 done.append(i)
             elif len(self._held[i]) + self._storing[i] < self._holders:
@@ -218,6 +232,17 @@ class WriteBack:
             self._settle(done)
         if hopeless:
             self._hopeless(hopeless)
+
+    def _want_repair(self, i: int, replica: NodeId) -> None:
+        """Have the group compared: here with that replica, or where this is none with any."""
+        group = self._placement.groups_of([self._findings.keys[i]])[0]
+        keyspace, own = self._placement.keyspace_id, self._ctx.node_id
+        if self._placement.held[group] and replica != own:
+            self._ctx.repair_wanted.add(keyspace, group, replica)
+            return
+        for peer in self._placement.replicas[group]:
+            if peer != own:
+                self._ctx.repair_wanted.add(keyspace, group, peer)
 
     def _replicas_of(self, i: int) -> tuple[NodeId, ...]:
         group = self._placement.groups_of([self._findings.keys[i]])[0]

@@ -142,6 +142,7 @@ class Cluster:
             commit_sequence=0,
             layout=encode(self.layout),
             empty=not disk.rows,
+            facts=dict(disk.facts),
         )
         config = Config(NodeId(node_id), **self.config)  # type: ignore[arg-type]
         return Node(remembered, config, Random(int(node_id[1:])), self.clock_of(node_id))
