@@ -4,6 +4,9 @@ The node must notice by itself, coordinate nothing until its clock is right agai
 replica; no stamp of the wrong hour may get into the cluster, where it would shadow later writes.
 """
 
+import asyncio
+import subprocess
+import sys
 import time
 from collections.abc import Iterable
 from pathlib import Path
@@ -15,6 +18,7 @@ from tests.process.harness import (
     ALL,
     QUORUM,
     Clients,
+    Cluster,
     bounded,
     planned,
     refused,
@@ -35,6 +39,7 @@ from tests.process.history import (
 LIBRARY = Path("/usr/lib/x86_64-linux-gnu/faketime/libfaketimeMT.so.1")
 CLOCK_BOUND_MS = 500
 VICTIM, OTHERS = 2, [0, 1]
+DEGRADED = 2  # exit code of status
 
 pytestmark = [
     pytest.mark.slow,
@@ -75,6 +80,21 @@ async def assert_refuses_to_coordinate(clients: Clients) -> None:
     assert "node n3 does not trust its clock" in (error.details() or "")
 
 
+def assert_status_tells(cluster: Cluster) -> None:
+    """An operator who looks is told which node stepped aside, and why."""
+    endpoints = ",".join(cluster[place].client for place in OTHERS)
+    done = subprocess.run(
+        [sys.executable, "-m", "dynakv.admin", "status", "-e", endpoints],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=30,
+    )
+    assert done.returncode == DEGRADED, done.stdout + done.stderr
+    assert done.stdout.startswith("DEGRADED"), done.stdout
+    assert "n3 doubts its clock and takes no requests" in done.stdout, done.stdout
+
+
 def assert_stamps_of_this_hour(history: Iterable[Operation], began_ms: int) -> None:
     latest_ms = time.time_ns() // 1_000_000 + CLOCK_BOUND_MS
     for operation in history:
@@ -104,6 +124,7 @@ async def test_a_leaping_clock_stops_its_node_from_coordinating_and_poisons_noth
                 )
                 for _ in range(20):
                     await assert_refuses_to_coordinate(clients)
+                await asyncio.to_thread(assert_status_tells, cluster)
                 await load.until_acknowledged(200)
             # As a replica it goes on, judging by the time it believed last. Few calls: gRPC's own
             # waits are confused by libfaketime and make the process slow.
