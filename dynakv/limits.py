@@ -44,6 +44,10 @@ REFUSING_MS: Final = 200  # so long a draining node refuses in words before it c
 DRAIN_MS: Final = 5_000  # then, of each door, for calls under way; an attempt takes 2 s
 STATUS_DISK_MS: Final = 500  # how long an operator's question waits for the disk
 
+# --- Raft ------------------------------------------------------------------------------------
+REQUEST_WINDOW_MS: Final = 600_000  # a request id first used longer ago is not run any more
+REQUEST_OUTCOMES_MAX: Final = 256  # remembered per client and group: what it may await at once
+
 # --- the driver ------------------------------------------------------------------------------
 TURN_MESSAGES_MAX: Final = 256  # a turn yields to the event loop after this many messages ...
 TURN_MS_MAX: Final = 2  # ... or this much time, so that sockets are served
