@@ -83,6 +83,17 @@ PAGE_ROWS_MAX: Final = 256  # of one scan: a reader thread is busy for a few mil
 PAGE_BYTES_MAX: Final = 256 << 10
 GROUP_ROWS_MIN: Final = 8  # of each group in a scan of many: most pages then are full
 
+# --- hints -----------------------------------------------------------------------------------
+HINT_BYTES_MAX: Final = 1 << 30  # per target, default of the knob `hints.bytes_max`
+HINT_BYTES_HARD_MAX: Final = 1 << 40  # a tebibyte: more is a unit mistake
+HINT_AGE_MS: Final = 3 * 3600 * 1000  # a longer absence is for anti-entropy: fewer bytes in all
+HINT_PAUSE_MS: Final = 50  # between two pages for one target, and once more what the page took
+HINT_ROW_BYTES: Final = 64  # a row weighs its key, its value and this: stamps, index, checksum
+HINT_WAITING_BYTES_MAX: Final = 8 << 20  # in memory, on their way to the disk
+HINT_GROUPS: Final = 16  # that one page may be of: each is a statement
+HINT_BACKOFFS: Final = 4  # doublings of a heartbeat's interval: at most 16 s between attempts
+HINT_SWEEPS: Final = 8  # looks for hints too old, per age, while their target stays away
+
 # --- between nodes ---------------------------------------------------------------------------
 COALESCED_BYTES_MAX: Final = 256 << 10  # values of requests put together, for the data lane
 LOAD_BYTES_MAX: Final = 4 << 20  # values of one reply; the rest is asked for again

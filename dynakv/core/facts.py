@@ -11,6 +11,9 @@ from typing import Final
 CLEAN: Final = "clean"  # of a group: its hash tree's leaves, flushed while nothing was written
 CUT: Final = "cut"  # of a group: its fence and its floor
 RECOVERING: Final = "recovering"  # of a group: what it must merge before it answers again
+# Of a hidden keyspace of hints whose keyspace was dropped, with how many groups it has in the place
+# of a group: its rows are being removed.
+DROPPED_HINTS: Final = "dropped_hints"
 PEER: Final = "peer"  # of a peer: incarnation and commit sequence
 
 

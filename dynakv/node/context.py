@@ -14,10 +14,20 @@ from dynakv.core.hashtree import HashTrees
 from dynakv.core.hlc import HybridClock
 from dynakv.core.layout import Keyspace, NodeId, decode, group_shift, token_of
 from dynakv.core.members import Members
+from dynakv.core.record import Record
 from dynakv.core.table import Remembered
 from dynakv.node.cuts import Cuts
 from dynakv.node.damage import DamagedRows
-from dynakv.node.messages import Ask, Effect, Failed, MemberView, Note, Now, Reason
+from dynakv.node.messages import (
+    Ask,
+    Effect,
+    Failed,
+    MemberView,
+    Note,
+    Now,
+    Outcome,
+    Reason,
+)
 from dynakv.node.repair_wanted import RepairWanted
 
 Then = Callable[[object], None]  # gets the reply to an ask
@@ -43,6 +53,9 @@ class Config(Struct, frozen=True):
     cut_age_ms: int = limits.CUT_AGE_MS
     collect_every_ms: int = limits.COLLECT_EVERY_MS
     collect_pause_ms: int = limits.COLLECT_PAUSE_MS
+    hint_bytes_max: int = limits.HINT_BYTES_MAX  # per target
+    hint_age_ms: int = limits.HINT_AGE_MS
+    hint_pause_ms: int = limits.HINT_PAUSE_MS
 
 
 class Counters:
@@ -60,6 +73,10 @@ class Counters:
         "groups_compared",
         "groups_differing",
         "hedged_reads",
+        "hints_delivered",
+        "hints_dropped_for_age",
+        "hints_dropped_for_space",
+        "hints_kept",
         "puts",
         "read_repairs",
         "records_dropped",
@@ -89,6 +106,10 @@ class Counters:
     groups_differing: int
     groups_collected: int
     hedged_reads: int
+    hints_delivered: int
+    hints_dropped_for_age: int
+    hints_dropped_for_space: int
+    hints_kept: int
     puts: int
     read_repairs: int
     records_dropped: int
@@ -148,6 +169,11 @@ class Placement:
         return sets
 
 
+# Gets a keyspace, a replica, records of it that some other replica took and this one perhaps not,
+# and what the replica said to them (None: nothing).
+Missed = Callable[[Placement, NodeId, list[Record], Outcome | None], None]
+
+
 class Context:
     """The state shared by a node's sub-machines; only the node's own turn touches it."""
 
@@ -175,6 +201,7 @@ class Context:
         }
         self.damaged_rows = DamagedRows(config.heal_after_ms)
         self.repair_wanted = RepairWanted()
+        self.missed: Missed = _nobody_keeps  # what a replica did not take of a write
         self.counters = Counters()
         self.effects: list[Effect] = []
         self.layout = layout
@@ -254,6 +281,12 @@ class Context:
     def note(self, event: str, **fields: str | int) -> None:
         """Report a rare change of state."""
         self.effects.append(Note(event, fields))
+
+
+def _nobody_keeps(
+    placement: Placement, peer: NodeId, records: list[Record], outcome: Outcome | None
+) -> None:
+    """Keep no hints, as long as nobody offers to (`node/hints.py`)."""
 
 
 def _rounded_up(mono_ms: int, bucket_ms: int) -> int:

@@ -5,6 +5,8 @@ shell adds what only it knows: how long the process has been up, what waits in i
 the disk says.
 """
 
+from collections.abc import Sequence
+
 from msgspec import Struct
 
 from dynakv.node.context import Context, Counters
@@ -16,6 +18,14 @@ class PeerFigures(Struct, frozen=True):
     node_id: str
     up: bool
     clock_offset_ms: int | None  # its clock minus ours; None before a sample
+
+
+class HintFigures(Struct, frozen=True):
+    """The hints on disk for one peer; bytes with `limits.HINT_ROW_BYTES` a row."""
+
+    node_id: str
+    rows: int
+    bytes: int
 
 
 class NodeFigures(Struct, frozen=True):
@@ -34,6 +44,7 @@ class NodeFigures(Struct, frozen=True):
     cache_hits: int
     cache_misses: int
     counters: dict[str, int]
+    hints: list[HintFigures]  # of peers for which there are any, sorted by node id
 
 
 class QueueFigures(Struct, frozen=True):
@@ -47,7 +58,7 @@ class QueueFigures(Struct, frozen=True):
 class StoreFigures(Struct, frozen=True):
     """What lies on disk; `rows` is the highest row id, exact as long as no row was removed."""
 
-    rows: int  # tombstones and expired records are rows as well
+    rows: int  # tombstones, expired records and hints are rows as well
     rows_written: int  # since the data directory was made
     database_bytes: int  # without the write-ahead log
     wal_bytes: int
@@ -62,7 +73,9 @@ class Figures(Struct, frozen=True):
     queues: QueueFigures
 
 
-def node_figures(ctx: Context, commit_sequence: int) -> NodeFigures:
+def node_figures(
+    ctx: Context, commit_sequence: int, hints: Sequence[HintFigures] = ()
+) -> NodeFigures:
     """Return the figures of the node with this state. O(peers)."""
     cache, guard = ctx.cache, ctx.guard
     return NodeFigures(
@@ -82,4 +95,5 @@ def node_figures(ctx: Context, commit_sequence: int) -> NodeFigures:
         cache_hits=cache.hits,
         cache_misses=cache.misses,
         counters={name: getattr(ctx.counters, name) for name in sorted(Counters.__slots__)},
+        hints=list(hints),
     )

@@ -30,6 +30,7 @@ from dynakv.node.fencing import Fencing
 from dynakv.node.figures import NodeFigures, node_figures
 from dynakv.node.get import GetBatch
 from dynakv.node.heartbeat import Heartbeat
+from dynakv.node.hints import Hints
 from dynakv.node.messages import (
     FRAME_VERSION,
     Answer,
@@ -73,6 +74,7 @@ class Node:
         self._heartbeat = Heartbeat(self._ctx)
         self._dropping = Dropping(self._ctx)
         self._fencing = Fencing(self._ctx, self._dropping.floor_raised)
+        self._hints = Hints(self._ctx)
         self._puts: dict[object, PutBatch] = {}
         self._gets: dict[object, GetBatch] = {}
         self._commit_sequence = remembered.commit_sequence
@@ -81,6 +83,11 @@ class Node:
     def context(self) -> Context:
         """The shared state, for shells that report on it."""
         return self._ctx
+
+    @property
+    def hints(self) -> Hints:
+        """What is kept for peers that were away."""
+        return self._hints
 
     @property
     def layout(self) -> Layout:
@@ -161,7 +168,7 @@ class Node:
 
     def figures(self) -> NodeFigures:
         """Return what the node knows of itself, for operators."""
-        return node_figures(self._ctx, self._commit_sequence)
+        return node_figures(self._ctx, self._commit_sequence, self._hints.pending())
 
     def header(self) -> Header:
         """Return what heads a frame that leaves now."""

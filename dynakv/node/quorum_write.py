@@ -3,6 +3,10 @@
 An entry is decided when w replicas have it on disk, or when w cannot be reached any more: then it
 was refused if no replica can have taken it, and its outcome is unknown otherwise. DeCandia et al.,
 "Dynamo" (2007), section 4.5, without its sloppy quorum: only replicas of the key count.
+
+When every replica has answered, or at the deadline, what a replica did not take becomes a hint for
+it (`node/hints.py`), if any replica took it. That is so for all that was acknowledged and for what
+is unknown for good reason, never for what was refused: hints decide nothing, and count for nothing.
 """
 
 from collections.abc import Callable
@@ -17,7 +21,7 @@ from dynakv.node.context import Context, Placement
 from dynakv.node.messages import NOTHING_DONE, Failed, Outcome, Save, Saved
 from dynakv.node.replica import Replica
 
-_SETTLED: Final = -(1 << 20)  # in a count of acknowledgements: the entry was answered as failed
+_SETTLED: Final = -(1 << 20)  # added to a count of acknowledgements: answered as failed
 
 
 class QuorumWrite:
@@ -29,11 +33,13 @@ class QuorumWrite:
 
     __slots__ = (
         "_acks",
+        "_asked",
         "_calls",
         "_ctx",
         "_deadline_ms",
         "_failed",
         "_lost",
+        "_missed",
         "_placement",
         "_previous",
         "_records",
@@ -70,10 +76,13 @@ class QuorumWrite:
         self._wants_previous = previous
         self._previous: list[Record | None] = [None] * len(records) if previous else []
         self._undecided = len(records)
-        self._acks = [0] * len(records)  # replicas that hold the entry on disk, or _SETTLED
+        self._acks = [0] * len(records)  # replicas that hold the entry on disk, plus _SETTLED
         self._lost = [0] * len(records)  # replicas that certainly do not answer OK any more
         self._unsure: set[int] = set()  # entries that a lost replica may have taken all the same
         self._calls: list[int] = []
+        self._asked: dict[NodeId, list[int]] = {}  # replicas that have not answered yet
+        # What did not reach whom; the outcome where the replica said it.
+        self._missed: list[tuple[NodeId, list[int], Outcome | None]] = []
 
     def start(self) -> None:
         """Ask all replicas of all entries, the own one last: the others are further away."""
@@ -89,6 +98,7 @@ class QuorumWrite:
                 asked.setdefault(replica, []).extend(entries)
         if not asked:
             return  # all refused: no timer that would keep them
+        self._asked = asked
         ctx.at(self._deadline_ms, self._expire)
         for replica in sorted(asked, key=lambda replica: replica == own):
             self._ask(replica, sorted(asked[replica]))
@@ -101,25 +111,42 @@ class QuorumWrite:
         save = Save(
             self._placement.keyspace_id, self._placement.epoch, records, self._wants_previous
         )
+        then = partial(self._saved, replica, entries)
         if replica == ctx.node_id:
-            self._replica.save(save, partial(self._saved, entries), own=True)
+            self._replica.save(save, then, own=True)
         else:
-            then = partial(self._saved, entries)
             self._calls.append(ctx.ask(replica, save, self._deadline_ms, then))
 
-    def _saved(self, entries: list[int], reply: object) -> None:
-        self._take(entries, reply)
+    def _saved(self, replica: NodeId, entries: list[int], reply: object) -> None:
+        if self._asked.pop(replica, None) is None:
+            return  # the own disk, after the deadline
+        self._take(replica, entries, reply)
         if not self._undecided:
-            self._release()
+            self._let_go_of_callers()
+        if not self._asked:
+            self._finish()
 
-    def _release(self) -> None:
-        """Let go of values and callers: the deadline's timer keeps this object until it fires."""
-        self._records = []
+    def _let_go_of_callers(self) -> None:
+        """All is answered: what follows concerns only replicas that are still out."""
         self._previous = []
         self._stored = self._failed = nobody
 
-    def _take(self, entries: list[int], reply: object) -> None:
+    def _finish(self) -> None:
+        """Nobody is out any more: keep hints, then let go of values, for the timer keeps this."""
+        for replica, entries, outcome in self._missed:
+            taken = [self._records[i] for i in entries if self._has_acks(i)]
+            if taken:
+                self._ctx.missed(self._placement, replica, taken, outcome)
+        self._missed = []
+        self._records = []
+
+    def _has_acks(self, i: int) -> bool:
+        acks = self._acks[i]
+        return (acks if acks >= 0 else acks - _SETTLED) > 0
+
+    def _take(self, replica: NodeId, entries: list[int], reply: object) -> None:
         if isinstance(reply, Failed):
+            self._missed.append((replica, entries, None))
             self._count_lost(entries, sure=reply.reason in NOTHING_DONE)
             return
         assert isinstance(reply, Saved)
@@ -127,10 +154,14 @@ class QuorumWrite:
             self._observe(entries, reply.before)
         if reply.outcomes is None:
             self._count(entries)
-        else:
-            pairs = list(zip(entries, reply.outcomes, strict=True))
-            self._count([i for i, outcome in pairs if outcome is Outcome.OK])
-            self._count_lost([i for i, outcome in pairs if outcome is not Outcome.OK], sure=True)
+            return
+        by_outcome: dict[Outcome, list[int]] = {}
+        for i, outcome in zip(entries, reply.outcomes, strict=True):
+            by_outcome.setdefault(outcome, []).append(i)
+        self._count(by_outcome.pop(Outcome.OK, []))
+        for outcome, lost in by_outcome.items():
+            self._missed.append((replica, lost, outcome))
+            self._count_lost(lost, sure=True)
 
     def _count(self, entries: list[int]) -> None:
         acks, w, lost = self._acks, self._w, self._lost
@@ -182,11 +213,16 @@ class QuorumWrite:
         if self._undecided:
             open_ones = [i for i, acks in enumerate(self._acks) if 0 <= acks < self._w]
             self._fail(open_ones, Kind.UNKNOWN, self._no_quorum())
-        self._release()
+        self._let_go_of_callers()
+        # The own disk, if it is late, still takes the records, or this process ends.
+        out = [(replica, e) for replica, e in self._asked.items() if replica != self._ctx.node_id]
+        self._missed += [(replica, sorted(entries), None) for replica, entries in out]
+        self._asked = {}
+        self._finish()
 
     def _fail(self, entries: list[int], kind: Kind, reason: str) -> None:
         for i in entries:
-            self._acks[i] = _SETTLED
+            self._acks[i] += _SETTLED
         self._undecided -= len(entries)
         self._failed(entries, Failure(kind, reason))
 

@@ -151,6 +151,7 @@ def _status_of(figures: Figures, header: Header, wall_ms: int) -> pb.GetNodeStat
         ),
         counters=node.counters,
         disk_full=node.disk_full,
+        hints=[pb.HintStatus(node_id=h.node_id, rows=h.rows, bytes=h.bytes) for h in node.hints],
     )
 
 

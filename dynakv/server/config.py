@@ -151,6 +151,14 @@ class TimingSection(_Section):
     hedge_ms: Annotated[Int, Field(ge=1, le=limits.DEADLINE_MS_MAX)] = limits.HEDGE_MS
 
 
+class HintsSection(_Section):
+    """What is kept for peers that are away; with no bytes nothing is."""
+
+    bytes_max: Annotated[Int, Field(ge=0, le=limits.HINT_BYTES_HARD_MAX)] = limits.HINT_BYTES_MAX
+    age_ms: Annotated[Int, Field(ge=1_000, le=limits.TTL_MS_MAX)] = limits.HINT_AGE_MS
+    pause_ms: Annotated[Int, Field(ge=1, le=60_000)] = limits.HINT_PAUSE_MS
+
+
 class KeyspaceEntry(_Section):
     """One `[[keyspaces]]` table."""
 
@@ -179,6 +187,7 @@ class Config(BaseSettings):
     limits: LimitsSection = LimitsSection()
     storage: StorageSection = StorageSection()
     timing: TimingSection = TimingSection()
+    hints: HintsSection = HintsSection()
     keyspaces: Annotated[
         tuple[KeyspaceEntry, ...], NoDecode, BeforeValidator(checks.json_list)
     ] = ()

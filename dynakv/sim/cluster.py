@@ -27,6 +27,7 @@ from dynakv.sim.checkers import Checker
 from dynakv.sim.clock import MachineClock
 from dynakv.sim.disk import Disk
 from dynakv.sim.faults import Faults
+from dynakv.sim.hint_judge import HintJudge
 from dynakv.sim.history import NEVER, Violation, Write, expiry_stamp, record_text, value_stamp
 from dynakv.sim.knobs import Knobs
 from dynakv.sim.network import Envelope, Network
@@ -96,6 +97,7 @@ class Cluster:
         self.workload = Workload(
             self.timeline, random, self.trace, knobs, self.checker, self.processes, quorums
         )
+        self.hint_judge = HintJudge(self.processes, self.keyspace)
         self._unread: dict[bytes, None] = {}
 
     def _process(self, name: str, layout: bytes) -> Process:
@@ -148,6 +150,12 @@ class Cluster:
         self.workload.calm = True
         self.faults.heal()
         self._run_for(SETTLE_S * SECOND)
+        end_us = self.timeline.now_us + HEALED_S_MAX * SECOND
+        while left := self.hint_judge.left():
+            if self.timeline.now_us >= end_us:
+                raise Violation("L12", f"hints left {HEALED_S_MAX} s after healing: {left}")
+            self._run_for(SECOND)
+        self.hint_judge.judge_figures()
 
     def _read_everything(self, round_name: str) -> None:
         """Read every key at `all` until it succeeds, with a probe at every node."""
@@ -223,6 +231,7 @@ class Cluster:
         faults = dict(self.faults.counts)
         faults["held back by the budget"] = self.faults.held_back
         self.workload.count("reads judged", self.checker.checked_reads)
+        self.workload.count("hints judged", self.hint_judge.removed)
         self.workload.count("expires judged", self.checker.decided_expires)
         self.workload.count("turns with many clients", sum(p.gathered for p in self.processes))
         return Result(

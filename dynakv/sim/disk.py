@@ -6,7 +6,7 @@ finds it whole: both happen to real disks before the acknowledgement. Latency an
 replies are the process's business (`process.py`).
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TypeVar
 
 from msgspec import structs
@@ -75,6 +75,7 @@ class Disk:
         self._ceiling_ms = 0
         self.commit_sequence = 0
         self._open: Transaction | None = None
+        self.on_removed: Callable[[list[tuple[RowKey, Record]]], None] = lambda _: None
 
     def start(self) -> Remembered:
         """Count a start durably and return what the directory remembers."""
@@ -103,17 +104,24 @@ class Disk:
         transaction = self._open
         assert transaction is not None
         self._open = None
+        removed = [
+            (where, self.rows[where])
+            for where, row in transaction.writes.items()
+            if row is None and where in self.rows
+        ]
         _update(self.rows, transaction.writes)
         _update(self.facts, transaction.facts)
         self._written = self._written or bool(self.rows)
         self._ceiling_ms = max(self._ceiling_ms, transaction.ceiling_ms)
         self.commit_sequence += 1
+        if removed:
+            self.on_removed(removed)
         return transaction.replies
 
     def open_rows(self) -> list[RowKey]:
-        """Return the rows that the open transaction writes."""
+        """Return the rows that the open transaction writes, without those that it removes."""
         assert self._open is not None
-        return list(self._open.writes)
+        return [where for where, row in self._open.writes.items() if row is not None]
 
     def crash(self, *, survives: bool) -> None:
         """Lose what is not durable; `survives`: the open transaction had reached the platter."""

@@ -50,6 +50,9 @@ class Knobs:
     hedge_ms: int
     heartbeat_ms: int
     suspect_ms: int
+    hint_bytes_max: int  # per target
+    hint_age_ms: int
+    hint_pause_ms: int
     turn_ms: int  # a turn waits up to this long for more; 0: each message is a turn of its own
     codec: bool  # messages pass the real wire form
     # --- network
@@ -143,4 +146,7 @@ def draw(seed: int, seconds: int, nodes: int | None = None) -> Knobs:
         get_weight=random.choice((2, 5)),
         expire_weight=random.choice((0, 1, 2)),
         list_weight=random.choice((0, 0, 1)),
+        hint_bytes_max=random.choice((2_000, 20_000, 1 << 30)),
+        hint_age_ms=random.choice((1_000, 6_000, 20_000)),
+        hint_pause_ms=random.choice((10, 50, 300)),
     )

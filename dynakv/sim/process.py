@@ -78,6 +78,7 @@ class Process:
         self.pauses = 0
         self.crash_after: int | None = None  # effects of a coming turn that still happen
         self.on_death: Callable[[Process], None] = lambda _: None
+        self.on_start: Callable[[Process], None] = lambda _: None
         self.notes: dict[str, int] = {}
         self.gathered = 0  # turns in which several clients' messages came together
         self._timeline = timeline
@@ -114,9 +115,13 @@ class Process:
             heartbeat_ms=knobs.heartbeat_ms,
             suspect_ms=knobs.suspect_ms,
             heal_after_ms=knobs.heal_after_ms,
+            hint_bytes_max=knobs.hint_bytes_max,
+            hint_age_ms=knobs.hint_age_ms,
+            hint_pause_ms=knobs.hint_pause_ms,
         )
         random = Random(self._random.getrandbits(64))  # noqa: S311 - a seed decides
         self.node = Node(self.disk.start(), config, random, self.clock.now())
+        self.on_start(self)
         self._flush()
 
     def crash(self, why: str) -> None:

@@ -27,7 +27,7 @@ class GetNodeStatusRequest(_message.Message):
     def __init__(self) -> None: ...
 
 class GetNodeStatusResponse(_message.Message):
-    __slots__ = ("node_id", "version", "cluster_id", "epoch", "layout_digest", "hlc", "wall_ms", "incarnation", "starts", "uptime_ms", "commit_sequence", "clock", "peers", "load", "cache", "store", "counters", "disk_full")
+    __slots__ = ("node_id", "version", "cluster_id", "epoch", "layout_digest", "hlc", "wall_ms", "incarnation", "starts", "uptime_ms", "commit_sequence", "clock", "peers", "load", "cache", "store", "counters", "disk_full", "hints")
     class CountersEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -53,6 +53,7 @@ class GetNodeStatusResponse(_message.Message):
     STORE_FIELD_NUMBER: _ClassVar[int]
     COUNTERS_FIELD_NUMBER: _ClassVar[int]
     DISK_FULL_FIELD_NUMBER: _ClassVar[int]
+    HINTS_FIELD_NUMBER: _ClassVar[int]
     node_id: str
     version: str
     cluster_id: int
@@ -71,7 +72,18 @@ class GetNodeStatusResponse(_message.Message):
     store: StoreStatus
     counters: _containers.ScalarMap[str, int]
     disk_full: bool
-    def __init__(self, node_id: _Optional[str] = ..., version: _Optional[str] = ..., cluster_id: _Optional[int] = ..., epoch: _Optional[int] = ..., layout_digest: _Optional[int] = ..., hlc: _Optional[int] = ..., wall_ms: _Optional[int] = ..., incarnation: _Optional[int] = ..., starts: _Optional[int] = ..., uptime_ms: _Optional[int] = ..., commit_sequence: _Optional[int] = ..., clock: _Optional[_Union[ClockStatus, _Mapping]] = ..., peers: _Optional[_Iterable[_Union[PeerStatus, _Mapping]]] = ..., load: _Optional[_Union[LoadStatus, _Mapping]] = ..., cache: _Optional[_Union[CacheStatus, _Mapping]] = ..., store: _Optional[_Union[StoreStatus, _Mapping]] = ..., counters: _Optional[_Mapping[str, int]] = ..., disk_full: bool = ...) -> None: ...
+    hints: _containers.RepeatedCompositeFieldContainer[HintStatus]
+    def __init__(self, node_id: _Optional[str] = ..., version: _Optional[str] = ..., cluster_id: _Optional[int] = ..., epoch: _Optional[int] = ..., layout_digest: _Optional[int] = ..., hlc: _Optional[int] = ..., wall_ms: _Optional[int] = ..., incarnation: _Optional[int] = ..., starts: _Optional[int] = ..., uptime_ms: _Optional[int] = ..., commit_sequence: _Optional[int] = ..., clock: _Optional[_Union[ClockStatus, _Mapping]] = ..., peers: _Optional[_Iterable[_Union[PeerStatus, _Mapping]]] = ..., load: _Optional[_Union[LoadStatus, _Mapping]] = ..., cache: _Optional[_Union[CacheStatus, _Mapping]] = ..., store: _Optional[_Union[StoreStatus, _Mapping]] = ..., counters: _Optional[_Mapping[str, int]] = ..., disk_full: bool = ..., hints: _Optional[_Iterable[_Union[HintStatus, _Mapping]]] = ...) -> None: ...
+
+class HintStatus(_message.Message):
+    __slots__ = ("node_id", "rows", "bytes")
+    NODE_ID_FIELD_NUMBER: _ClassVar[int]
+    ROWS_FIELD_NUMBER: _ClassVar[int]
+    BYTES_FIELD_NUMBER: _ClassVar[int]
+    node_id: str
+    rows: int
+    bytes: int
+    def __init__(self, node_id: _Optional[str] = ..., rows: _Optional[int] = ..., bytes: _Optional[int] = ...) -> None: ...
 
 class ClockStatus(_message.Message):
     __slots__ = ("trusted", "leaps")

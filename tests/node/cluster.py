@@ -18,6 +18,7 @@ from dynakv.core import table
 from dynakv.core.layout import KeyspaceSettings, Level, Member, NodeId, encode, first_layout
 from dynakv.core.record import Record, intact
 from dynakv.errors import Failure
+from dynakv.node.hint_shelf import hidden_keyspace
 from dynakv.node.messages import (
     STORE,
     Answer,
@@ -97,7 +98,10 @@ class Disk:
 
 
 class Cluster:
-    """Nodes n1..nN and the messages between them."""
+    """Nodes n1..nN and the messages between them.
+
+    Without hints, unless `config` names their bytes: what a test kept from a replica stays away.
+    """
 
     def __init__(
         self,
@@ -110,9 +114,10 @@ class Cluster:
         members = [Member(NodeId(f"n{i}"), f"127.0.0.1:{i}") for i in range(1, nodes + 1)]
         keyspace = KeyspaceSettings("default", groups=64, **settings)  # type: ignore[arg-type]
         self.layout = first_layout(members, [keyspace])
+        self.keyspace_id = int(self.layout.keyspaces[0].keyspace_id)
         self.now = START
         self.skew_ms: dict[str, int] = {}  # node -> its wall clock minus the true one
-        self.config = config or {}
+        self.config = {"hint_bytes_max": 0, **(config or {})}
         self.disks: dict[str, Disk] = {m.node_id: Disk() for m in members}
         self.nodes: dict[str, Node] = {m.node_id: self.start(m.node_id) for m in members}
         self.held: dict[str, deque[tuple[str, Ask]]] = {}  # node -> asks held back, with sender
@@ -232,9 +237,15 @@ class Cluster:
         return {
             node_id: row
             for node_id, disk in self.disks.items()
-            for (_, _, k), row in disk.rows.items()
-            if k == key
+            for (keyspace, _, k), row in disk.rows.items()
+            if k == key and keyspace == self.keyspace_id
         }
+
+    def hints(self, node_id: str, peer: str) -> dict[bytes, table.Row]:
+        """Return the hints on the disk of a node for a peer, by key."""
+        hidden = hidden_keyspace(NodeId(peer), self.keyspace_id)
+        disk = self.disks[node_id]
+        return {where[2]: disk.row(where) for where in disk.rows if where[0] == hidden}
 
     def replicas_of(self, key: bytes) -> tuple[str, ...]:
         """Return the nodes that hold a key, in order."""

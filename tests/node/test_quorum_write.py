@@ -233,13 +233,24 @@ def test_each_replica_gets_one_ask_with_only_its_keys() -> None:
 
 
 def test_a_decided_put_keeps_no_value_until_its_deadline() -> None:
-    for silent in ([], ["n3"]):
-        cluster = warmed(config={"cache_bytes_max": 0})
-        for node in silent:
-            cluster.hold(node, Save)
-        value = b"v" * 1000
-        stored_of(cluster.put(b"k", value, previous=True, timeout_ms=60_000))
-        assert value not in kept_by(cluster.nodes["n1"])
+    cluster = warmed(config={"cache_bytes_max": 0})
+    value = b"v" * 1000
+    stored_of(cluster.put(b"k", value, previous=True, timeout_ms=60_000))
+    assert value not in kept_by(cluster.nodes["n1"])
+
+
+def test_a_decided_put_keeps_its_values_while_a_replica_may_come_to_need_a_hint() -> None:
+    cluster = warmed(config={"cache_bytes_max": 0})
+    value = b"v" * 1000
+    cluster.hold("n3", Save)
+    stored_of(cluster.put(b"k", value, previous=True, timeout_ms=1_000))
+    assert value in kept_by(cluster.nodes["n1"])
+    cluster.pass_ms(1_100)
+    assert value not in kept_by(cluster.nodes["n1"])
+    stored_of(cluster.put(b"k", value, previous=True, timeout_ms=60_000))
+    assert value in kept_by(cluster.nodes["n1"])
+    cluster.release("n3")
+    assert value not in kept_by(cluster.nodes["n1"])
 
 
 def test_a_put_that_was_refused_keeps_no_value_until_its_deadline() -> None:

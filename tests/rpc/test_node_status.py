@@ -12,7 +12,14 @@ from dynakv import __version__
 from dynakv.core.layout import token_of
 from dynakv.core.record import with_expiry, written
 from dynakv.errors import StorageError
-from dynakv.node.figures import Figures, NodeFigures, PeerFigures, QueueFigures, StoreFigures
+from dynakv.node.figures import (
+    Figures,
+    HintFigures,
+    NodeFigures,
+    PeerFigures,
+    QueueFigures,
+    StoreFigures,
+)
 from dynakv.node.messages import Failed, Load, Loaded, Outcome, PeerReply, Reason
 from dynakv.rpc.node_status import NodeStatus
 from dynakv.rpc.servers import serve_clients
@@ -37,6 +44,7 @@ FIGURES = Figures(
         cache_hits=4,
         cache_misses=5,
         counters={"puts": 6, "gets": 7},
+        hints=[HintFigures("n3", 1_284, 99_000)],
     ),
     uptime_ms=8,
     queues=QueueFigures(10, 11, 12),
@@ -105,6 +113,7 @@ def test_all_figures_reach_the_caller(run: Run) -> None:
             rows=20, rows_written=21, database_bytes=22, wal_bytes=23, disk_free_share=0.25
         ),
         counters={"puts": 6, "gets": 7},
+        hints=[pb.HintStatus(node_id="n3", rows=1_284, bytes=99_000)],
         disk_full=True,
     )
 
