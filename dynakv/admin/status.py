@@ -110,10 +110,23 @@ def _verdict(
     down = sum(node.state == "down" for node in nodes)
     count = len(nodes)
     how = f"{down} of {count} nodes down" if down else f"{count} of {count} nodes up"
-    parts = [f"{state.name} - {how}", outage.sentence(losses), *problems[:PROBLEMS_MAX]]
+    meaning = [outage.sentence(losses), *_hints(nodes)]
+    parts = [f"{state.name} - {how}", *meaning, *problems[:PROBLEMS_MAX]]
     if len(problems) > PROBLEMS_MAX:
         parts.append(f"and {len(problems) - PROBLEMS_MAX} more")
     return "; ".join(parts)
+
+
+def _hints(nodes: Sequence[Node]) -> list[str]:
+    """Return what all nodes together keep for each that missed writes, as part of a sentence."""
+    rows: Counter[str] = Counter()
+    for node in nodes:
+        rows.update({hints.node: hints.rows for hints in node.hints})
+    counts = [
+        f"{count:,} {'hint' if count == 1 else 'hints'} for {node}"
+        for node, count in sorted(rows.items())
+    ]
+    return [", ".join(counts)] if counts else []
 
 
 def _agreement(layout: ring_pb2.GetRingStateResponse, nodes: Sequence[Node]) -> str:

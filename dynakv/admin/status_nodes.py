@@ -12,8 +12,17 @@ from msgspec import Struct
 from dynakv import limits
 from dynakv.admin.outage import percent
 from dynakv.admin.survey import Reply, Survey
+from dynakv.client import texts
 from dynakv.v1 import ring_pb2
 from dynakv.v1.node_status_pb2 import GetNodeStatusResponse
+
+
+class Hints(Struct, frozen=True):
+    """What a node keeps for another one that missed writes."""
+
+    node: str  # whom they are for
+    rows: int
+    bytes: int
 
 
 class Node(Struct, frozen=True):
@@ -46,12 +55,17 @@ class Node(Struct, frozen=True):
     version: str = ""
     layout_digest: str = ""
     counters: dict[str, int] = {}
+    hints: list[Hints] = []  # that it keeps for others
 
     @property
     def notes(self) -> list[str]:
         """What an operator may want to look into although nothing is wrong now."""
         damaged = self.counters.get("damaged_rows", 0)
-        return [f"met damaged rows since its start: {damaged:,}"] if damaged else []
+        notes = [f"met damaged rows since its start: {damaged:,}"] if damaged else []
+        shed = self.counters.get("hints_dropped_for_space", 0)
+        if shed:
+            notes.append(f"had no room for hints since its start: {shed:,}, left to anti-entropy")
+        return [*notes, *map(_kept, self.hints)]
 
 
 def nodes_of(found: Survey, layout: ring_pb2.GetRingStateResponse) -> list[Node]:
@@ -134,7 +148,13 @@ def _with_figures(
         version=status.version,
         layout_digest=row.layout_digest,
         counters=dict(sorted(status.counters.items())),
+        hints=[Hints(h.node_id, h.rows, h.bytes) for h in status.hints],
     )
+
+
+def _kept(hints: Hints) -> str:
+    count = f"{hints.rows:,} {'hint' if hints.rows == 1 else 'hints'}"
+    return f"keeps {count} for {hints.node} ({texts.size(hints.bytes)})"
 
 
 def _problems(

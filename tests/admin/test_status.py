@@ -86,6 +86,43 @@ def test_damage_that_was_met_is_a_note_and_no_verdict() -> None:
     assert as_table(found, color=False).endswith("- n2 met damaged rows since its start: 7")
 
 
+def kept(*hints: tuple[str, int]) -> list[pb.HintStatus]:
+    return [pb.HintStatus(node_id=node, rows=rows, bytes=90 * rows) for node, rows in hints]
+
+
+def test_hints_of_all_nodes_are_added_up_for_each_that_missed_writes() -> None:
+    n1, n2 = status("n1"), status("n2")
+    n1.hints.extend(kept(("n3", 1_000)))
+    n2.hints.extend(kept(("n1", 1), ("n3", 284)))
+    found = shown(n1=Reply(state(3, "n1"), n1, 1.0), n2=Reply(state(3, "n2"), n2, 1.0), n3=SILENT)
+    assert found.verdict == (
+        "DEGRADED - 1 of 3 nodes down; every key still has a quorum;"
+        " 1 hint for n1, 1,284 hints for n3"
+    )
+    table = as_table(found, color=False)
+    assert "- n1 keeps 1,000 hints for n3 (87.9 KiB)" in table
+    assert "- n2 keeps 1 hint for n1 (90 B)" in table
+    assert json.loads(as_json(found))["nodes"][0]["hints"] == [
+        {"node": "n3", "rows": 1_000, "bytes": 90_000}
+    ]
+
+
+def test_hints_alone_are_no_fault_they_are_on_their_way() -> None:
+    n1 = status("n1")
+    n1.hints.extend(kept(("n3", 5)))
+    found = shown(n1=Reply(state(3, "n1"), n1, 1.0))
+    assert (found.state, found.exit_code) == (State.HEALTHY, 0)
+    assert found.verdict.endswith("; 5 hints for n3")
+
+
+def test_hints_that_found_no_room_are_a_note() -> None:
+    counters = {"hints_dropped_for_space": 7}
+    found = shown(n2=Reply(state(3, "n2"), status("n2", counters=counters), 1.0))
+    assert as_table(found, color=False).endswith(
+        "- n2 had no room for hints since its start: 7, left to anti-entropy"
+    )
+
+
 def test_a_full_disk_beside_a_dead_node_costs_the_write_quorum() -> None:
     found = shown(n2=Reply(state(3, "n2"), status("n2", disk_full=True), 1.0), n3=SILENT)
     assert found.state is State.UNAVAILABLE

@@ -19,6 +19,8 @@ from typing import Any, Final
 
 import grpc.aio
 
+from dynakv.core.layout import decode
+from dynakv.storage.schema import signed
 from dynakv.v1 import kvstore_pb2 as pb
 from dynakv.v1 import ring_pb2
 from tests.process.harness import CALL_S, QUORUM, Clients, retry_of, told, until
@@ -250,8 +252,8 @@ def missing_on_disks(
     return found
 
 
-def stamps_on_disk(data_dir: Path, scratch: Path) -> dict[bytes, Stamp]:
-    """Return the stamp of every value in the directory of a node that does not run.
+def rows_on_disk(data_dir: Path, scratch: Path) -> dict[bytes, tuple[object, ...]]:
+    """Return every column of every row of the keyspace in the directory of a node that is not up.
 
     Reads a copy: opening a database recovers it, which is for the node to do.
     """
@@ -261,14 +263,22 @@ def stamps_on_disk(data_dir: Path, scratch: Path) -> dict[bytes, Stamp]:
             (scratch / name).write_bytes((data_dir / name).read_bytes())
     connection = sqlite3.connect(scratch / "dynakv.db")
     try:
-        # The keyspace with the most rows: the others are hidden and hold hints.
+        (layout,) = connection.execute("SELECT layout FROM identity").fetchone()
+        (keyspace,) = decode(layout).keyspaces  # and not the hidden ones, of hints
         rows = connection.execute(
-            "SELECT key, value_time, value_writer FROM records WHERE keyspace ="
-            " (SELECT keyspace FROM records GROUP BY keyspace ORDER BY count(*) DESC LIMIT 1)"
+            "SELECT key, value_time, value_writer, value, expiry_ms, expiry_time, expiry_writer,"
+            " checksum FROM records WHERE keyspace = ?",
+            (signed(keyspace.keyspace_id),),
         ).fetchall()
     finally:
         connection.close()
-    return {key: (_unsigned(time), _unsigned(writer)) for key, time, writer in rows}
+    return {key: tuple(rest) for key, *rest in rows}
+
+
+def stamps_on_disk(data_dir: Path, scratch: Path) -> dict[bytes, Stamp]:
+    """Return the stamp of every value in the directory of a node that is not up."""
+    rows = rows_on_disk(data_dir, scratch)
+    return {key: (_unsigned(row[0]), _unsigned(row[1])) for key, row in rows.items()}
 
 
 def failures(history: Iterable[Operation], which: Callable[[Operation], bool]) -> list[str]:
@@ -276,7 +286,8 @@ def failures(history: Iterable[Operation], which: Callable[[Operation], bool]) -
     return [_shown(o) for o in history if o.outcome is not Outcome.OK and which(o)]
 
 
-def _unsigned(number: int) -> int:
+def _unsigned(number: object) -> int:
+    assert isinstance(number, int)
     return number & (1 << 64) - 1
 
 
