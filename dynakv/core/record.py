@@ -151,8 +151,8 @@ def droppable(record: Record, floor: int) -> bool:
     Both registers are at or below the floor, and it is a tombstone or expired by the floor's wall
     clock: never a matter of when somebody looks.
     """
-    if record.value_time > floor or record.expiry_time > floor:
-        return False
+    if not floor or record.value_time > floor or record.expiry_time > floor:
+        return False  # without a floor (0) not even what was never written: replicas compare rows
     return record.value is None or expired(record, floor >> 16)
 
 

@@ -236,3 +236,9 @@ def test_only_what_no_reader_can_see_is_droppable_and_only_under_its_floor() -> 
     assert droppable(expiring, 1500 << 16)
     assert not droppable(merge(expiring, with_expiry(b"k", 0, second * 2, 1)), 1 << 62)
     assert not droppable(merge(tombstone, with_expiry(b"k", 9000, second * 2, 1)), second)
+
+
+def test_nothing_is_droppable_without_a_floor_not_even_what_was_never_written() -> None:
+    nothing = with_value(b"k", None, 0, 0)  # what heals a damaged row where no other has any
+    assert not droppable(nothing, 0)
+    assert droppable(nothing, 1)
