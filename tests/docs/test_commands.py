@@ -27,9 +27,12 @@ APPS: dict[str, typer.Typer] = {"dynakv": server, "dynakv-admin": admin, "dynakv
 MODULES = {
     "dynakv": ("dynakv",),
     "dynakv.sim": ("python", "-m", "dynakv.sim"),
+    "dynakv.sim.linearizability": ("python", "-m", "dynakv.sim.linearizability"),
     "loadtest.bench": ("python", "-m", "loadtest.bench"),
     "loadtest.client_bench": ("python", "-m", "loadtest.client_bench"),
+    "loadtest.compare": ("python", "-m", "loadtest.compare"),
     "loadtest.latency": ("python", "-m", "loadtest.latency"),
+    "loadtest.storage_bench": ("python", "-m", "loadtest.storage_bench"),
 }
 # Locust answers --help before it has read our file, so its parser is asked itself.
 LOCUST = (
