@@ -19,7 +19,8 @@ OVERLOAD: Final = 3.0  # of what a closed loop reaches
 CALM: Final = 0.3
 BEFORE_S: Final = 3  # seconds of the calm load before the overload
 CALM_MS: Final = 100.0  # recovered: nothing fails, and p99 is below this ...
-CALM_TIMES: Final = 2.0  # ... or below so many times the worst of the seconds before
+CALM_TIMES: Final = 2.0  # ... or below so many times the worst of the seconds before ...
+CALM_MS_MAX: Final = 1_000.0  # ... which must not itself be a failure to serve the calm load
 
 
 async def at_rate(system: System, kind: str, rate: float, seconds: int) -> dict[str, Any]:
@@ -78,7 +79,8 @@ async def overload(system: System, seconds: int, calm_seconds: int) -> dict[str,
     over = BEFORE_S + seconds
     heavy, after = rows[BEFORE_S:over], rows[over:]
     # The first second holds the connections' beginning.
-    bound_ms = max([CALM_MS, *(CALM_TIMES * row["p99_ms"] for row in rows[1:BEFORE_S])])
+    before_ms = max(row["p99_ms"] for row in rows[1:BEFORE_S])
+    bound_ms = min(max(CALM_MS, CALM_TIMES * before_ms), CALM_MS_MAX)
     return {
         "capacity": capacity,
         "offered": capacity * OVERLOAD,
