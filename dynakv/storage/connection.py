@@ -22,20 +22,16 @@ from typing import Final, Generic, TypeVar, cast
 import aiosqlite
 
 from dynakv import limits
-from dynakv.core import table
 from dynakv.core.table import (
     CountRecords,
-    Operation,
     Read,
     ReadReply,
-    Remembered,
-    Reply,
     Rows,
     ScanRecords,
 )
 from dynakv.errors import StorageError
-from dynakv.storage import rows
-from dynakv.storage.recent import RecentRows
+from dynakv.storage import rows, settling
+from dynakv.storage.overlay import Generation, Overlay
 from dynakv.storage.schema import PAGE_BYTES
 
 _FRAME_BYTES: Final = PAGE_BYTES + 24
@@ -96,19 +92,21 @@ class Connection(aiosqlite.Connection):
 
 
 class Reader(Connection):
-    """Reads beside the writer, on a read-only connection."""
+    """Reads beside the writer, on a read-only connection; what has not settled is seen as well."""
 
-    def __init__(self, database: Path) -> None:
-        super().__init__(partial(_connect_reader, database))
+    def __init__(self, database: Path, overlay: Overlay) -> None:
+        super().__init__(partial(connect_reader, database))
+        self._overlay = overlay
 
     def read(self, requests: Sequence[Read]) -> list[ReadReply]:
         """Return one reply per request. Runs on the thread; raises sqlite3.Error."""
         replies: list[ReadReply] = []
         for request in requests:
             if isinstance(request, ScanRecords):
-                replies.append(rows.scan(self._conn, request))
+                replies.append(rows.scan(self._conn, request, self._overlay.within(request)))
                 continue
             if isinstance(request, CountRecords):
+                # Whoever asks lets everything settle first: `Store.read_soon`.
                 replies.append(rows.count(self._conn, request.keyspace))
                 continue
             keyspace = request.keyspace
@@ -116,33 +114,36 @@ class Reader(Connection):
                 (keyspace, group, key)
                 for group, key in zip(request.groups, request.keys, strict=True)
             ]
-            replies.append(Rows(rows.fetch(self._conn, wanted)))
+            known, others = self._overlay.split(wanted)
+            if known:
+                known.update(zip(others, rows.fetch(self._conn, others), strict=True))
+                replies.append(Rows([known[where] for where in wanted]))
+            else:
+                replies.append(Rows(rows.fetch(self._conn, wanted)))
         return replies
 
 
 class Writer(Connection):
-    """The one connection that writes and checkpoints.
+    """The one connection that writes and checkpoints: it takes what the batch log holds.
 
     SQLite before 3.51.3 can corrupt a database when two connections write and checkpoint at once.
     """
 
-    def __init__(self, database: Path, failed: Callable[[BaseException], object]) -> None:
-        """`failed` is called in the loop when a checkpoint fails."""
+    def __init__(
+        self, database: Path, overlay: Overlay, failed: Callable[[BaseException], object]
+    ) -> None:
+        """`failed` is called in the loop when settling fails."""
         super().__init__(partial(_connect_writer, database))
+        self._overlay = overlay
         self._failed = failed
         self._wal_index_path = Path(f"{database}-shm")
         self._wal_index = -1
         self._frames_seen = 0  # in the WAL after the last checkpoint
-        self._recent = RecentRows()
         self._broken = False  # a job failed: nothing may be written any more
-        self._commit_sequence = 0
-        self._ceiling_ms = 0
         self._loop = asyncio.get_running_loop()
 
-    def begin(self, remembered: Remembered) -> None:
-        """Take over the counters that were read at the start. Raises OSError, StorageError."""
-        self._commit_sequence = remembered.commit_sequence
-        self._ceiling_ms = remembered.ceiling_ms
+    def begin(self) -> None:
+        """Find the WAL's index, once SQLite has made it. Raises OSError, StorageError."""
         self._wal_index = os.open(self._wal_index_path, os.O_RDONLY)
         (version,) = unpack("=I", os.pread(self._wal_index, 4, 0))
         if version != _WAL_INDEX_VERSION:
@@ -151,54 +152,38 @@ class Writer(Connection):
                 f"DynaKV knows {_WAL_INDEX_VERSION}"
             )
 
-    def transact(self, operations: Sequence[Operation]) -> list[Reply]:
-        """Apply the operations in one durable transaction; one reply each.
+    def settle_soon(self, generation: Generation) -> None:
+        """Move a frozen generation into the database. May be called on any thread."""
+        callback = _Callback(self._loop, self._ended)
+        job = partial(self._settle, generation)
+        self._tx.put_nowait((cast("asyncio.Future[None]", callback), job))
 
-        Runs on the thread. After any exception every later call fails: SQLite reports a failed
-        fsync once and then carries on as if nothing had happened.
-        """
-        if self._broken:
-            raise StorageError("an earlier transaction failed")
-        self._broken = True
-        connection = self._conn
-        execute = connection.execute
-        found, wanted = self._recent.split(table.read_set(operations))
-        execute("BEGIN IMMEDIATE")
-        if wanted:
-            found.update(zip(wanted, rows.fetch(connection, wanted), strict=True))
-        writes, replies = table.apply(operations, found)
-        rows.store(connection, writes)
-        facts = table.facts_in(operations)
-        if facts:
-            _keep(connection, facts)
-        for reply in replies:
-            if isinstance(reply, table.CeilingRaised):
-                self._ceiling_ms = max(self._ceiling_ms, reply.ceiling_ms)
-        self._commit_sequence += 1
-        execute(
-            "UPDATE node_state SET commit_sequence = ?, ceiling_ms = ?, "
-            "rows_written = rows_written + ?",
-            (self._commit_sequence, self._ceiling_ms, len(writes)),
-        )
-        execute("COMMIT")
-        self._recent.committed(writes)
-        if self._growth() * _FRAME_BYTES >= limits.CHECKPOINT_BYTES:
-            # A job of its own, so that this one's replies do not wait for it.
-            callback = _Callback(self._loop, self._checkpointed)
-            self._tx.put_nowait((cast("asyncio.Future[None]", callback), self.checkpoint))
-        self._broken = False
-        return replies
-
-    def checkpoint(self) -> None:
-        """Copy the WAL into the database as far as readers allow.
-
-        The WAL starts again from its beginning only when all of it is copied and no reader uses
-        it. Where readers prevented that for long, wait for them and cut the file. Runs on the
-        thread.
-        """
+    def _settle(self, generation: Generation) -> None:
         if self._broken:
             return
         self._broken = True
+        whole = False
+        try:
+            if generation.last is not None:
+                for _ in settling.settle(
+                    self._conn, generation.rows, generation.facts, generation.last
+                ):
+                    if self._growth() * _FRAME_BYTES >= limits.CHECKPOINT_BYTES:
+                        self._checkpoint()
+            generation.segment.discard()
+            whole = True
+        finally:
+            if not whole:
+                self._overlay.fail()
+        self._overlay.settled()
+        self._broken = False
+
+    def _checkpoint(self) -> None:
+        """Copy the WAL into the database as far as readers allow.
+
+        The WAL starts again from its beginning only when all of it is copied and no reader uses
+        it. Where readers prevented that for long, wait for them and cut the file.
+        """
         execute = self._conn.execute
         if self.wal_frames() * _FRAME_BYTES < limits.WAL_BYTES_MAX:
             _, frames, _ = execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
@@ -207,7 +192,6 @@ class Writer(Connection):
             _, frames, _ = execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
             execute(f"PRAGMA busy_timeout = {limits.BUSY_MS}")
         self._frames_seen = frames
-        self._broken = False
 
     def wal_frames(self) -> int:
         """Return how many pages the WAL holds: `mxFrame` of its index.
@@ -222,6 +206,7 @@ class Writer(Connection):
         """Close, after a last checkpoint if that is wanted. Raises sqlite3.Error."""
         try:
             if checkpoint and not self._broken:
+                await self.run(partial(settling.mark, in_use=False))
                 await self.run(_truncate)
         finally:
             try:
@@ -238,7 +223,7 @@ class Writer(Connection):
             self._frames_seen = 0  # it started again from its beginning
         return frames - self._frames_seen
 
-    def _checkpointed(self, outcome: BaseException | None) -> None:
+    def _ended(self, outcome: BaseException | None) -> None:
         if outcome is not None:
             self._failed(outcome)
 
@@ -259,7 +244,8 @@ def _connect_writer(database: Path) -> sqlite3.Connection:
     return connection
 
 
-def _connect_reader(database: Path) -> sqlite3.Connection:
+def connect_reader(database: Path) -> sqlite3.Connection:
+    """Return a connection that cannot write. Raises sqlite3.Error."""
     connection = sqlite3.connect(
         f"{database.as_uri()}?mode=ro",
         uri=True,
@@ -270,15 +256,6 @@ def _connect_reader(database: Path) -> sqlite3.Connection:
     connection.execute("PRAGMA temp_store = MEMORY")
     connection.execute(f"PRAGMA cache_size = -{limits.READER_CACHE_BYTES >> 10}")
     return connection
-
-
-def _keep(connection: sqlite3.Connection, facts: dict[str, bytes | None]) -> None:
-    """Make facts durable, or forget them, inside the caller's transaction."""
-    for name, fact in facts.items():
-        if fact is None:
-            connection.execute("DELETE FROM facts WHERE name = ?", (name,))
-        else:
-            connection.execute("INSERT OR REPLACE INTO facts VALUES (?, ?)", (name, fact))
 
 
 def _truncate(connection: sqlite3.Connection) -> None:

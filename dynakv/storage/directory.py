@@ -2,6 +2,8 @@
 
     lock         held with flock by the process that uses the directory; says its process id
     dynakv.db    the database, with SQLite's -wal and -shm beside it while in use
+    batches-*    the batch log (`batchlog.py`), while in use and after a crash: a copy of the
+                 directory needs all of these files
 
 A database is made under another name and renamed when it is complete and durable, so a `dynakv.db`
 that is empty or without tables is damage, never an interrupted first start. Any other file in a
@@ -125,9 +127,10 @@ def _refuse_foreign(path: Path, names: list[str], *, make: bool) -> None:
     # Of a fresh file system, of a claim, and of a first start that was interrupted.
     ours = ("lost+found", LOCK)
     foreign = [name for name in names if name not in ours and not name.startswith(_UNFINISHED)]
-    if f"{DATABASE}-wal" in foreign:
+    parts = [n for n in foreign if n == f"{DATABASE}-wal" or n.startswith("batches-")]
+    if parts:
         raise StorageError(
-            f"data directory {path} holds {DATABASE}-wal but no {DATABASE}: put both back together"
+            f"data directory {path} holds {parts[0]} but no {DATABASE}: put both back together"
         )
     if foreign:
         raise StorageError(

@@ -23,6 +23,7 @@ from dynakv.core.table import DAMAGED, Counted, Page, Row, RowKey, ScanRecords, 
 from dynakv.storage.schema import UINT64_MAX, signed
 
 T = TypeVar("T")
+_NONE: Final[Mapping[RowKey, Record | None]] = {}
 
 
 _STAMPS: Final = (
@@ -119,15 +120,21 @@ def fetch(connection: sqlite3.Connection, wanted: Sequence[RowKey]) -> list[Row]
     return rows
 
 
-def scan(connection: sqlite3.Connection, request: ScanRecords) -> Page:
+def scan(
+    connection: sqlite3.Connection,
+    request: ScanRecords,
+    fresh: Mapping[RowKey, Record | None] = _NONE,
+) -> Page:
     """Return the first rows of the range over all its groups, up to both bounds.
 
     Every group is asked for a few keys only; the page ends where the first of them may hold more.
-    `bytes_max` counts keys and values; one row is returned even if it is larger. Raises
-    sqlite3.Error.
+    `bytes_max` counts keys and values; one row is returned even if it is larger. `fresh` are rows
+    of the range that hide those of the database; None: removed. A page whose rows were all removed
+    is empty and goes on. Raises sqlite3.Error.
     """
     if request.keys_only:
-        return _scan_outlines(connection, request)
+        return _scan_outlines(connection, request, fresh)
+    keyspace = request.keyspace
     rows_max = request.rows_max
     share = _share(request)
     listed: list[tuple[bytes, int, int]] = []  # key, bytes of its value, group
@@ -137,6 +144,15 @@ def scan(connection: sqlite3.Connection, request: ScanRecords) -> Page:
         listed += found
         if len(found) == share:
             ends.append(found[-1][0])
+    if fresh:
+        listed = [
+            (k, size, group) for k, size, group in listed if (keyspace, group, k) not in fresh
+        ]
+        listed += [
+            (key, len(record.value or b""), group)
+            for (_, group, key), record in fresh.items()
+            if record is not None
+        ]
     listed.sort()
     end = min(ends, default=None)
     wanted: list[RowKey] = []
@@ -148,11 +164,22 @@ def scan(connection: sqlite3.Connection, request: ScanRecords) -> Page:
         if wanted and (len(wanted) == rows_max or room < 0):
             end = wanted[-1][2]
             break
-        wanted.append((request.keyspace, group, key))
-    rows = fetch(connection, wanted)
+        wanted.append((keyspace, group, key))
+    rows = _fetch_beside(connection, wanted, fresh)
     # Dropped since it was listed: as good as dropped before.
     kept = [(where[2], row) for where, row in zip(wanted, rows, strict=True) if row is not None]
     return Page([key for key, _ in kept], [row for _, row in kept], end)
+
+
+def _fetch_beside(
+    connection: sqlite3.Connection, wanted: list[RowKey], fresh: Mapping[RowKey, Record | None]
+) -> list[Row]:
+    """Return the wanted rows, from `fresh` where they are there."""
+    if not fresh:
+        return fetch(connection, wanted)
+    others = [where for where in wanted if where not in fresh]
+    found: dict[RowKey, Row] = dict(zip(others, fetch(connection, others), strict=True))
+    return [found[where] if where in found else fresh[where] for where in wanted]
 
 
 def _share(request: ScanRecords) -> int:
@@ -166,7 +193,9 @@ def count(connection: sqlite3.Connection, keyspace: int) -> Counted:
     return Counted(rows, size)
 
 
-def _scan_outlines(connection: sqlite3.Connection, request: ScanRecords) -> Page:
+def _scan_outlines(
+    connection: sqlite3.Connection, request: ScanRecords, fresh: Mapping[RowKey, Record | None]
+) -> Page:
     """Return the page of a scan of keys only: one statement a group, values unread."""
     rows_max = request.rows_max
     share = rows_max if len(request.groups) == 1 else _share(request)
@@ -174,9 +203,11 @@ def _scan_outlines(connection: sqlite3.Connection, request: ScanRecords) -> Page
     ends: list[bytes] = []
     for group in request.groups:
         rows = _outlines_of(connection, request, group, share)
-        found += rows
         if len(rows) == share:
             ends.append(rows[-1][0])
+        found += [row for row in rows if (request.keyspace, group, row[0]) not in fresh]
+    kept_fresh = [record for record in fresh.values() if record is not None]
+    found += zip((record.key for record in kept_fresh), outlines(kept_fresh), strict=True)
     found.sort(key=lambda pair: pair[0])
     end = min(ends, default=None)
     room = request.bytes_max

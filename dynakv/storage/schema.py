@@ -4,9 +4,10 @@
                  the value last, found through a unique index: WITHOUT ROWID would keep whole values
                  in the pages of the index (measured 17,000 against 100,000 new rows a second at
                  1,000 bytes). A NULL value is a tombstone, a value of no bytes is an empty blob.
-    node_state   one small row that every transaction rewrites: the commit sequence, the upper bound
-                 of the clock, and the count of rows ever written. Small, because it is written with
-                 every commit.
+    node_state   one small row: the commit up to which everything is here, the upper bound of the
+                 clock, and the count of rows ever written.
+    batch_log    whether a batch log lies beside the database (`batchlog.py`), without which it must
+                 not be opened: 1 from the start of a node to its end in good order.
     identity     one row that hardly ever changes: who this directory belongs to, and the layout.
     facts        small durable values of the node (core/facts.py): clean marks and cuts of groups,
                  what is remembered of peers.
@@ -25,7 +26,7 @@ import sqlite3
 from pathlib import Path
 from typing import Final
 
-FORMAT: Final = 2  # 2: facts
+FORMAT: Final = 3  # 2: facts; 3: the batch log
 APPLICATION_ID: Final = 0x44594E4B  # "DYNK", at offset 68 of the file
 PAGE_BYTES: Final = 4096
 
@@ -61,9 +62,14 @@ TABLES: Final = {
             layout BLOB NOT NULL
         )""",
     "facts": "CREATE TABLE facts (name TEXT PRIMARY KEY, fact BLOB NOT NULL) WITHOUT ROWID",
+    "batch_log": """
+        CREATE TABLE batch_log (
+            id INTEGER PRIMARY KEY CHECK (id = 1),
+            in_use INTEGER NOT NULL
+        )""",
 }
 # By the format that they bring a database to: the tables that it has and the one before lacks.
-_ADDED: Final = {2: ("facts",)}
+_ADDED: Final = {2: ("facts",), 3: ("batch_log",)}
 
 _SIGN: Final = 1 << 63
 UINT64_MAX: Final = (1 << 64) - 1

@@ -1,8 +1,9 @@
 """The local disk as the driver sees it: batches in, replies back, or a failure that stops the node.
 
-A thin shell around `core/table.py`. A commit is one transaction, one hop to the writer's thread and
-one fsync; whoever calls collects what arrives meanwhile into the next one. Reads of rows that no
-cache holds run beside it on threads of their own.
+A thin shell around `core/table.py`. A commit is one transaction, one hop to the committer's thread,
+one append to the batch log and one fdatasync; whoever calls collects what arrives meanwhile into
+the next one. The database takes the rows later, on the writer's thread. Reads of rows that no cache
+holds run beside both on threads of their own, and see what is only in the log as well.
 
 Fail-stop: after the first error of the disk, of SQLite or of our own threads nothing more is read
 or written, and every request, also those under way, ends in that StorageError. What was not
@@ -24,6 +25,7 @@ from dynakv import limits
 from dynakv.core import layout as layouts
 from dynakv.core.layout import Layout
 from dynakv.core.table import (
+    CountRecords,
     Operation,
     Page,
     Read,
@@ -37,10 +39,12 @@ from dynakv.core.table import (
 from dynakv.errors import StorageError
 from dynakv.node.figures import StoreFigures
 from dynakv.storage import directory as directories
-from dynakv.storage import identity, schema
+from dynakv.storage import identity, schema, settling
+from dynakv.storage.committer import Committer
 from dynakv.storage.connection import Reader, Writer
 from dynakv.storage.directory import Directory
 from dynakv.storage.measure import measure
+from dynakv.storage.overlay import Overlay
 
 T = TypeVar("T")
 Done = Callable[[T | StorageError], None]
@@ -62,6 +66,8 @@ class Store:
         self._directory = directory
         self._loop = asyncio.get_running_loop()
         self._writer: Writer
+        self._committer: Committer
+        self._overlay: Overlay
         self._readers: list[Reader] = []
         self._reading: list[int] = []  # requests under way, per reader
         self._closed: StorageError | None = None
@@ -69,12 +75,22 @@ class Store:
         self._free_share_until = float("-inf")
 
     @classmethod
-    async def open(cls, path: Path, node_id: str, layout: bytes, *, make: bool = True) -> "Store":
+    async def open(
+        cls,
+        path: Path,
+        node_id: str,
+        layout: bytes,
+        *,
+        make: bool = True,
+        log_bytes_max: int = limits.LOG_BYTES_MAX,
+    ) -> "Store":
         """Return the store in the directory `path`, with one start more on its count.
 
         With `make` a directory that is missing or empty becomes one of node `node_id`, with a new
         incarnation; else it is refused. `layout` is `core.layout.encode` of what the configuration
-        says. Raises StorageError where the directory is in use, foreign, newer, damaged or failing.
+        says. `log_bytes_max` bounds each of the two segments of the batch log that there may be; it
+        is exceeded by one batch. Raises StorageError where the directory is in use, foreign, newer,
+        damaged or failing.
         """
         given = layouts.decode(layout)
         directory = directories.claim(path, make=make)
@@ -82,32 +98,40 @@ class Store:
             if not directory.database.exists():
                 _make(directory, node_id, layout)
             directories.refuse_wrong_header(directory.database)
-            return await cls._open_claimed(directory, node_id, given)
+            return await cls._open_claimed(directory, node_id, given, log_bytes_max)
         except BaseException:
             directory.release()
             raise
 
     @classmethod
-    async def _open_claimed(cls, directory: Directory, node_id: str, given: Layout) -> "Store":
+    async def _open_claimed(
+        cls, directory: Directory, node_id: str, given: Layout, log_bytes_max: int
+    ) -> "Store":
         database = directory.database
         store: Store | None = None
-        writer = Writer(database, lambda error: store.fail(error) if store else None)
-        readers = [Reader(database) for _ in range(limits.READERS)]
+        overlay = Overlay()
+        writer = Writer(database, overlay, lambda error: store.fail(error) if store else None)
+        committer = Committer(database, overlay, writer.settle_soon, log_bytes_max)
+        readers = [Reader(database, overlay) for _ in range(limits.READERS)]
         try:
             with _as_storage_error(database):
                 await writer
                 load = partial(_load, directory=directory, node_id=node_id, given=given)
-                remembered = await writer.run(load)
-                writer.begin(remembered)
+                remembered, rows_written = await writer.run(load)
+                writer.begin()
+                await committer
+                committer.begin(remembered, rows_written)
+                await writer.run(partial(settling.mark, in_use=True))
                 for reader in readers:
                     await reader
         except BaseException:
-            for reader in readers:
-                await reader.close()
+            for connection in (committer, *readers):
+                await connection.close()
             await writer.finish(checkpoint=False)
             raise
         store = cls(directory, remembered)
-        store._writer, store._readers, store._reading = writer, readers, [0] * limits.READERS
+        store._writer, store._committer, store._overlay = writer, committer, overlay
+        store._readers, store._reading = readers, [0] * limits.READERS
         return store
 
     def commit_soon(self, operations: Sequence[Operation], done: Done[list[Reply]]) -> None:
@@ -120,8 +144,8 @@ class Store:
         if refusal is not None:
             self._loop.call_soon(done, refusal)
             return
-        writer = self._writer
-        writer.submit(partial(writer.transact, operations), partial(self._committed, done))
+        committer = self._committer
+        committer.submit(partial(committer.transact, operations), partial(self._committed, done))
 
     def read_soon(self, requests: Sequence[Read], done: Done[list[ReadReply]]) -> None:
         """Read rows in one hop, then call `done` in the event loop with one reply per request.
@@ -132,6 +156,38 @@ class Store:
         refusal = self.failure or self._closed
         if refusal is not None:
             self._loop.call_soon(done, refusal)
+            return
+        if any(isinstance(request, CountRecords) for request in requests):
+            self._settle_soon(lambda: self._read_by(requests, done))
+        else:
+            self._read_by(requests, done)
+
+    def _settle_soon(self, then: Callable[[], None]) -> None:
+        """Call `then` when all that is committed by now is in the database, or the store failed."""
+
+        def settled(outcome: BaseException | None) -> None:
+            if outcome is not None:
+                self.fail(outcome)
+            then()
+
+        def frozen(outcome: BaseException | None) -> None:
+            if outcome is not None:
+                settled(outcome)
+            else:
+                self._writer.submit(_nothing, settled)  # behind what the committer handed to it
+
+        self._committer.submit(self._committer.freeze, frozen)
+
+    async def _settled(self) -> None:
+        """Return when all that is committed by now is in the database, or the store failed."""
+        settled = asyncio.Event()
+        self._settle_soon(settled.set)
+        await settled.wait()
+
+    def _read_by(self, requests: Sequence[Read], done: Done[list[ReadReply]]) -> None:
+        refusal = self.failure or self._closed
+        if refusal is not None:
+            done(refusal)
             return
         nth = min(range(limits.READERS), key=self._reading.__getitem__)
         self._reading[nth] += 1
@@ -166,9 +222,12 @@ class Store:
         refusal = self.failure or self._closed
         if refusal is not None:
             raise refusal
+        await self._settled()
         free_share = self.free_share()
         database = self._directory.database
         job = partial(measure, database=database, disk_free_share=free_share)
+        if self.failure is not None:
+            raise self.failure
         try:
             return await self._readers[0].run(job)
         except (OSError, sqlite3.Error) as error:
@@ -197,7 +256,7 @@ class Store:
         return self.failure
 
     async def close(self) -> None:
-        """Finish what was submitted, move the WAL into the database, let go of the directory.
+        """Finish what was submitted, move log and WAL into the database, let go of the directory.
 
         May be called again. After a failure nothing more is written; it then still waits for the
         threads, so a process that must halt at once need not call it.
@@ -208,6 +267,9 @@ class Store:
         self._closed = StorageError(f"database {database} is closed")
         try:
             with _as_storage_error(database):
+                if self.failure is None:
+                    await self._settled()
+                await self._committer.close()
                 if self.failure is not None:
                     # SQLite checkpoints when the last connection closes, unless it cannot write.
                     await self._writer.finish(checkpoint=False)
@@ -215,6 +277,9 @@ class Store:
                     await reader.close()
                 if self.failure is None:
                     await self._writer.finish(checkpoint=True)
+                    self._overlay.growing.segment.discard()
+                else:
+                    self._overlay.growing.segment.close()
         finally:
             self._directory.release()
 
@@ -252,12 +317,20 @@ def _make(directory: Directory, node_id: str, layout: bytes) -> None:
 
 def _load(
     connection: sqlite3.Connection, directory: Directory, node_id: str, given: Layout
-) -> Remembered:
+) -> tuple[Remembered, int]:
+    """Return what the directory remembers once its log is replayed, and the rows ever written."""
     schema.upgrade(connection)
     reason = schema.fault(connection)
     if reason is not None:
         raise StorageError(f"database {directory.database} {reason}")
-    return identity.start(connection, directory.path, node_id, given)
+    settling.replay(connection, directory.path)
+    remembered = identity.start(connection, directory.path, node_id, given)
+    (rows_written,) = connection.execute("SELECT rows_written FROM node_state").fetchone()
+    return remembered, rows_written
+
+
+def _nothing() -> None:
+    """Be a job that ends when all before it have ended."""
 
 
 def _settle(future: asyncio.Future[T], outcome: T | StorageError) -> None:

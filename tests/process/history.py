@@ -6,6 +6,7 @@ over stamps (last writer wins), not a search: the promise of quorum keyspaces is
 """
 
 import asyncio
+import shutil
 import sqlite3
 import time
 from collections import defaultdict
@@ -20,6 +21,7 @@ from typing import Any, Final
 import grpc.aio
 
 from dynakv.core.layout import decode
+from dynakv.storage import settling
 from dynakv.storage.schema import signed
 from dynakv.v1 import kvstore_pb2 as pb
 from dynakv.v1 import ring_pb2
@@ -257,12 +259,10 @@ def rows_on_disk(data_dir: Path, scratch: Path) -> dict[bytes, tuple[object, ...
 
     Reads a copy: opening a database recovers it, which is for the node to do.
     """
-    scratch.mkdir()
-    for name in ("dynakv.db", "dynakv.db-wal"):
-        if (data_dir / name).exists():
-            (scratch / name).write_bytes((data_dir / name).read_bytes())
-    connection = sqlite3.connect(scratch / "dynakv.db")
+    shutil.copytree(data_dir, scratch, ignore=shutil.ignore_patterns("*-shm"))
+    connection = sqlite3.connect(scratch / "dynakv.db", isolation_level=None)
     try:
+        settling.replay(connection, scratch)
         (layout,) = connection.execute("SELECT layout FROM identity").fetchone()
         (keyspace,) = decode(layout).keyspaces  # and not the hidden ones, of hints
         rows = connection.execute(

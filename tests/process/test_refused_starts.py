@@ -103,11 +103,11 @@ async def test_a_newer_format_is_refused_and_not_touched(tmp_path: Path) -> None
         before = database.read_bytes()
         sentence = (
             rf"dynakv: node n1 cannot start: database {re.escape(str(database))} has format 99, "
-            r"and this version of DynaKV reads up to format 1"
+            r"and this version of DynaKV reads up to format 3"
         )
         await assert_refused(node, FAILED, sentence)
         assert database.read_bytes() == before
-        set_format(database, 1)
+        set_format(database, 3)
         await node.start().ready()
         await clients.until_serving()
         assert (await clients[0].Get(pb.GetRequest(key=b"k"), timeout=10)).value == b"v"

@@ -21,11 +21,15 @@ LAYOUT = encode(first_layout([Member(NodeId("n1"), "127.0.0.1:1")], []))
 TIME = 1 << 58
 
 
-def with_store(path: Path, scenario: Callable[[Store], Awaitable[None]]) -> None:
+def with_store(
+    path: Path,
+    scenario: Callable[[Store], Awaitable[None]],
+    log_bytes_max: int = limits.LOG_BYTES_MAX,
+) -> None:
     """Run a scenario on an open store, and close it."""
 
     async def run() -> None:
-        store = await Store.open(path, "n1", LAYOUT)
+        store = await Store.open(path, "n1", LAYOUT, log_bytes_max=log_bytes_max)
         try:
             await scenario(store)
         finally:
@@ -72,10 +76,11 @@ def test_wal_starts_again_after_checkpoints_and_stays_small(tmp_path: Path) -> N
     async def scenario(store: Store) -> None:
         for nth in range(60):  # 60 MB in all
             await store.commit([puts(100, 10_000, TIME + nth)])
+        await store.figures()  # behind what still settles
         wal_bytes = (tmp_path / "dynakv.db-wal").stat().st_size
         assert limits.CHECKPOINT_BYTES // 2 < wal_bytes < 2 * limits.CHECKPOINT_BYTES
 
-    with_store(tmp_path, scenario)
+    with_store(tmp_path, scenario, log_bytes_max=1 << 20)
 
 
 def test_wal_that_a_long_reader_let_grow_is_cut_once_it_ends(tmp_path: Path) -> None:
@@ -89,10 +94,11 @@ def test_wal_that_a_long_reader_let_grow_is_cut_once_it_ends(tmp_path: Path) -> 
         while wal.stat().st_size < limits.WAL_BYTES_MAX:
             nth += 1
             await store.commit([puts(8, 1 << 20, TIME + nth)])
+            await store.figures()  # behind what still settles
         long_reader.execute("COMMIT")
         long_reader.close()
         await store.commit([puts(8, 1 << 20, TIME + nth + 1)])
-        await store.commit([])  # behind the checkpoint
+        await store.figures()  # behind the checkpoint
         assert wal.stat().st_size < 2 * limits.CHECKPOINT_BYTES
 
     with_store(tmp_path, scenario)
@@ -101,6 +107,7 @@ def test_wal_that_a_long_reader_let_grow_is_cut_once_it_ends(tmp_path: Path) -> 
 def test_wal_frames_are_those_that_sqlite_counts(tmp_path: Path) -> None:
     async def scenario(store: Store) -> None:
         await store.commit([puts(50, 1000)])
+        await store.figures()  # lets it settle
         frames = store._writer.wal_frames()
         counted = await store._writer.run(
             lambda c: c.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
@@ -114,11 +121,12 @@ def test_wal_frames_are_those_that_sqlite_counts(tmp_path: Path) -> None:
 # --- a failing disk --------------------------------------------------------------------------
 
 
-def test_full_disk_stops_the_store_and_keeps_what_was_confirmed(tmp_path: Path) -> None:
+def test_full_database_stops_the_store_and_keeps_what_was_confirmed(tmp_path: Path) -> None:
     async def fill(store: Store) -> None:
         await store.commit([put(b"confirmed", b"v")])
         await store._writer.run(lambda c: c.execute("PRAGMA max_page_count = 20").fetchone())
-        failure = await refused(store.commit([puts(100, 1000)]))
+        await store.commit([puts(100, 1000)])
+        failure = await refused(store.figures())
         assert str(failure) == (
             f"database {tmp_path / 'dynakv.db'} failed: database or disk is full (SQLITE_FULL)"
         )
@@ -126,17 +134,26 @@ def test_full_disk_stops_the_store_and_keeps_what_was_confirmed(tmp_path: Path) 
         assert await refused(store.commit([put(b"later", b"v")])) is failure
         assert await refused(store.read(ReadRecords(1, [0], [b"confirmed"]))) is failure
         assert await refused(store.scan(ScanRecords(1, [0], b"", None, None, 1, 1))) is failure
-        assert store.commit_sequence == 1
 
     async def after(store: Store) -> None:
-        assert store.remembered.commit_sequence == 1
+        assert store.remembered.commit_sequence == 2
         assert await row(store, b"confirmed") is not None
-        assert await row(store, b"000000") is None
+        assert await row(store, b"000000") is not None
         assert await row(store, b"later") is None
 
     with_store(tmp_path, fill)
     assert (tmp_path / "dynakv.db-wal").exists()  # closing it wrote nothing more either
     with_store(tmp_path, after)
+
+
+def test_commits_that_wait_for_a_writer_that_fails_end(tmp_path: Path) -> None:
+    async def fill(store: Store) -> None:
+        await store._writer.run(lambda c: c.execute("PRAGMA max_page_count = 20").fetchone())
+        commits = [store.commit([puts(100, 1000, TIME + nth)]) for nth in range(20)]
+        outcomes = await asyncio.gather(*commits, return_exceptions=True)
+        assert isinstance(outcomes[-1], StorageError)
+
+    with_store(tmp_path, fill, log_bytes_max=50_000)
 
 
 @contextmanager
@@ -155,9 +172,9 @@ def test_write_error_stops_the_store(tmp_path: Path) -> None:
         await store.commit([put(b"confirmed", b"v")])
         with no_file_above(1 << 20):
             failure = await refused(store.commit([puts(20, 100_000)]))
-        assert str(failure) == (
-            f"database {tmp_path / 'dynakv.db'} failed: disk I/O error (SQLITE_IOERR_WRITE)"
-        )
+        log = tmp_path / "batches-0000000000000000.log"
+        assert str(failure) == f"batch log {log} failed: File too large"
+        assert store.commit_sequence == 1
         assert await refused(store.commit([put(b"k", b"v")])) is failure
 
     async def after(store: Store) -> None:
@@ -188,7 +205,7 @@ def test_failed_checkpoint_stops_the_store_and_loses_nothing(tmp_path: Path) -> 
         found = await store.read(ReadRecords(1, [0] * len(keys), keys))
         assert all(isinstance(row, Record) for row in found.rows)
 
-    with_store(tmp_path, fail)
+    with_store(tmp_path, fail, log_bytes_max=1 << 20)
     with_store(tmp_path, after)
 
 

@@ -24,7 +24,7 @@ from dynakv.core.table import MergeRecords
 from dynakv.storage.store import Store
 
 async def main(path, layout):
-    store = await Store.open(path, "n1", layout)
+    store = await Store.open(path, "n1", layout, log_bytes_max=200_000)
     for nth in range(1, 1_000_000):
         keys = [b"%d:%d" % (nth % 50, i) for i in range(64)]
         records = [written(key, b"%d" % nth * 50, 0, nth << 16, 7) for key in keys]

@@ -138,10 +138,10 @@ def change(path: Path, statement: str) -> None:
     ("statement", "reason"),
     [
         (
-            "PRAGMA user_version = 3",
+            "PRAGMA user_version = 4",
             (
-                "database {path}/dynakv.db has format 3, and this version of DynaKV reads up to "
-                "format 2"
+                "database {path}/dynakv.db has format 4, and this version of DynaKV reads up to "
+                "format 3"
             ),
         ),
         ("PRAGMA user_version = 0", "database {path}/dynakv.db is damaged: its format is 0"),

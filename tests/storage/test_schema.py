@@ -66,6 +66,7 @@ def test_a_database_of_format_1_gets_what_it_lacks_and_keeps_what_it_holds(tmp_p
     schema.make(tmp_path / "old.db", "n1", 7, b"layout")
     connection = sqlite3.connect(tmp_path / "old.db", isolation_level=None)
     connection.execute("DROP TABLE facts")
+    connection.execute("DROP TABLE batch_log")
     connection.execute("PRAGMA user_version = 1")
     assert schema.fault(connection) is not None
     schema.upgrade(connection)
