@@ -110,7 +110,7 @@ def _verdict(
     down = sum(node.state == "down" for node in nodes)
     count = len(nodes)
     how = f"{down} of {count} nodes down" if down else f"{count} of {count} nodes up"
-    meaning = [outage.sentence(losses), *_hints(nodes)]
+    meaning = [outage.sentence(losses), *_hints(nodes), *_tombstones(nodes)]
     parts = [f"{state.name} - {how}", *meaning, *problems[:PROBLEMS_MAX]]
     if len(problems) > PROBLEMS_MAX:
         parts.append(f"and {len(problems) - PROBLEMS_MAX} more")
@@ -127,6 +127,16 @@ def _hints(nodes: Sequence[Node]) -> list[str]:
         for node, count in sorted(rows.items())
     ]
     return [", ".join(counts)] if counts else []
+
+
+def _tombstones(nodes: Sequence[Node]) -> list[str]:
+    """Return how many deleted and expired records wait for whom, as part of a sentence."""
+    missing = sorted({name for node in nodes for name in node.collection_waits_for})
+    count = sum(sum(n.tombstones_waiting.values()) for n in nodes if n.collection_waits_for)
+    if not missing:
+        return []
+    what = "tombstone waits" if count == 1 else "tombstones wait"
+    return [f"{count:,} {what} for {', '.join(missing)}"]
 
 
 def _agreement(layout: ring_pb2.GetRingStateResponse, nodes: Sequence[Node]) -> str:

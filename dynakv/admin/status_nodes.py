@@ -56,6 +56,9 @@ class Node(Struct, frozen=True):
     layout_digest: str = ""
     counters: dict[str, int] = {}
     hints: list[Hints] = []  # that it keeps for others
+    # Of shard groups whose collection it drives: records by keyspace, groups by who is missing.
+    tombstones_waiting: dict[str, int] = {}
+    collection_waits_for: dict[str, int] = {}
 
     @property
     def notes(self) -> list[str]:
@@ -65,6 +68,10 @@ class Node(Struct, frozen=True):
         shed = self.counters.get("hints_dropped_for_space", 0)
         if shed:
             notes.append(f"had no room for hints since its start: {shed:,}, left to anti-entropy")
+        waiting = sum(self.tombstones_waiting.values())
+        if self.collection_waits_for:
+            missing = ", ".join(self.collection_waits_for)
+            notes.append(f"cannot drop {waiting:,} deleted or expired records without {missing}")
         return [*notes, *map(_kept, self.hints)]
 
 
@@ -149,6 +156,8 @@ def _with_figures(
         layout_digest=row.layout_digest,
         counters=dict(sorted(status.counters.items())),
         hints=[Hints(h.node_id, h.rows, h.bytes) for h in status.hints],
+        tombstones_waiting=dict(sorted(status.collection.waiting.items())),
+        collection_waits_for=dict(sorted(status.collection.waits_for.items())),
     )
 
 

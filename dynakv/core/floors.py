@@ -18,8 +18,13 @@ from dynakv.core.record import Record, above, covers, droppable, merge
 
 
 def holds(theirs: Record | None, floor: int, record: Record) -> bool:
-    """Say whether a replica that showed `theirs` under `floor` needs no `record`."""
-    return droppable(record, floor) if theirs is None else covers(theirs, record)
+    """Say whether a replica that showed `theirs` under `floor` needs no `record`.
+
+    Under no floor at all even a row that says nothing (stamped 0, over damage) is to be alike.
+    """
+    if theirs is not None:
+        return covers(theirs, record)
+    return floor > 0 and droppable(record, floor)
 
 
 def merge_under(

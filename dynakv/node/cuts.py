@@ -17,7 +17,7 @@ from collections.abc import Callable, Mapping
 from msgspec import Struct, msgpack
 
 from dynakv.core import facts
-from dynakv.core.record import Record
+from dynakv.core.record import Record, droppable
 
 Where = tuple[int, int]  # keyspace id, group
 
@@ -85,7 +85,8 @@ class Cuts:
     ) -> list[int] | None:
         """Return the fence that each record has to pass, None where none stands in the way.
 
-        `vouched`: the floors under which the records were read (`Save.floors`).
+        `vouched`: the floors under which the records were read (`Save.floors`). What would be
+        dropped at once passes no fence, whoever vouches for it.
         """
         fences = self._fences.get(keyspace)
         if fences is None:
@@ -98,8 +99,10 @@ class Cuts:
                 continue
             if not (0 < record.value_time <= fence or 0 < record.expiry_time <= fence):
                 continue  # the one register that it has is above
-            if vouched is not None and vouched[i] == self.floor(keyspace, group):
-                continue
+            if vouched is not None:
+                floor = self.floor(keyspace, group)
+                if vouched[i] == floor and not droppable(record, floor):
+                    continue
             if stopped is None:
                 stopped = [0] * len(records)
             stopped[i] = fence

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 
 from msgspec import Struct
 
+from dynakv.node.collection import Collection
 from dynakv.node.context import Context, Counters
 
 
@@ -44,7 +45,10 @@ class NodeFigures(Struct, frozen=True):
     cache_hits: int
     cache_misses: int
     counters: dict[str, int]
-    hints: list[HintFigures]  # of peers for which there are any, sorted by node id
+    hints: list[HintFigures] = []  # of peers for which there are any, sorted by node id
+    # Of shard groups whose collection this node drives (`node/collection.py`):
+    tombstones_waiting: dict[str, int] = {}  # keyspace -> records not yet dropped
+    collection_waits_for: dict[str, int] = {}  # node id -> groups that could not go on without it
 
 
 class QueueFigures(Struct, frozen=True):
@@ -74,10 +78,15 @@ class Figures(Struct, frozen=True):
 
 
 def node_figures(
-    ctx: Context, commit_sequence: int, hints: Sequence[HintFigures] = ()
+    ctx: Context,
+    commit_sequence: int,
+    hints: Sequence[HintFigures] = (),
+    collection: Collection | None = None,
 ) -> NodeFigures:
     """Return the figures of the node with this state. O(peers)."""
     cache, guard = ctx.cache, ctx.guard
+    waiting = {} if collection is None else collection.waiting()
+    waits_for = {} if collection is None else collection.waits_for()
     return NodeFigures(
         starts=ctx.remembered.starts,
         commit_sequence=commit_sequence,
@@ -96,4 +105,10 @@ def node_figures(
         cache_misses=cache.misses,
         counters={name: getattr(ctx.counters, name) for name in sorted(Counters.__slots__)},
         hints=list(hints),
+        tombstones_waiting={
+            ctx.by_id[keyspace].name: count
+            for keyspace, count in sorted(waiting.items())
+            if keyspace in ctx.by_id
+        },
+        collection_waits_for=dict(sorted(waits_for.items())),
     )

@@ -22,6 +22,7 @@ from dynakv.core.layout import Layout, Level
 from dynakv.core.table import Remembered
 from dynakv.errors import Failure
 from dynakv.node.antientropy import AntiEntropy
+from dynakv.node.collection import Collection
 from dynakv.node.compare import Comparer
 from dynakv.node.context import Config, Context
 from dynakv.node.dropping import Dropping
@@ -75,6 +76,7 @@ class Node:
         self._dropping = Dropping(self._ctx)
         self._fencing = Fencing(self._ctx, self._dropping.floor_raised)
         self._hints = Hints(self._ctx)
+        self.collection = Collection(self._ctx, self._fencing, self.anti_entropy.sync)
         self._puts: dict[object, PutBatch] = {}
         self._gets: dict[object, GetBatch] = {}
         self._commit_sequence = remembered.commit_sequence
@@ -168,7 +170,9 @@ class Node:
 
     def figures(self) -> NodeFigures:
         """Return what the node knows of itself, for operators."""
-        return node_figures(self._ctx, self._commit_sequence, self._hints.pending())
+        return node_figures(
+            self._ctx, self._commit_sequence, self._hints.pending(), self.collection
+        )
 
     def header(self) -> Header:
         """Return what heads a frame that leaves now."""

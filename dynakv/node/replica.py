@@ -11,7 +11,8 @@ from msgspec.structs import replace
 
 from dynakv import limits
 from dynakv.core.cache import MISS
-from dynakv.core.record import Record, covers, intact
+from dynakv.core.floors import holds
+from dynakv.core.record import Record, intact
 from dynakv.core.table import (
     DAMAGED,
     Damaged,
@@ -258,8 +259,10 @@ class Replica:
             stored(keyspace, record.key, new)
             if new is not old or new is DAMAGED:
                 update(keyspace, group, record.key, old, new)
-            if fences is not None and fences[i] and not _holds(new, record):
-                refused.setdefault(i, Outcome.FENCED)
+            if fences is not None and fences[i] and new is not DAMAGED:
+                floor = self._ctx.cuts.floor(keyspace, group)
+                if not holds(cast("Record | None", new), floor, record):
+                    refused[i] = Outcome.FENCED
         before = [None if isinstance(r, Damaged) else r for r in answer.before]
         if outcomes is None and not refused:
             return Saved(None, before if previous else None)
@@ -297,11 +300,6 @@ def _bounded(loaded: Loaded) -> Loaded:
             outcomes[i] = Outcome.LATER
     kept = [r if o is not Outcome.LATER else None for r, o in zip(records, outcomes, strict=True)]
     return Loaded(outcomes, kept, loaded.floors)
-
-
-def _holds(row: Row, record: Record) -> bool:
-    """Say whether a row that is not damaged has the record's registers, or newer ones."""
-    return isinstance(row, Record) and covers(row, record)
 
 
 def _without_value(record: Record) -> Record:

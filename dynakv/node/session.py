@@ -129,6 +129,7 @@ class Session:
     def _compared(self, reply: object) -> None:
         assert isinstance(reply, Compared)
         (likeness,) = reply.likenesses
+        self._ctx.cuts.hear(self._placement.keyspace_id, self._group, reply.floors[0])
         if likeness is Likeness.EQUAL:
             self._end(Ending.DONE)
         elif likeness is Likeness.DIFFERS:
@@ -180,6 +181,7 @@ class Session:
         self._listed += len(reply.records)
         self._theirs.add(reply.records, reply.next)
         self._theirs.floor = reply.floor
+        self._ctx.cuts.hear(self._placement.keyspace_id, self._group, reply.floor)
         self._step()
 
     def _sort(self, ours: dict[bytes, Record], theirs: dict[bytes, Record]) -> None:

@@ -159,6 +159,14 @@ class HintsSection(_Section):
     pause_ms: Annotated[Int, Field(ge=1, le=60_000)] = limits.HINT_PAUSE_MS
 
 
+class CollectionSection(_Section):
+    """When deleted and expired records are dropped; `every_ms` 0: never."""
+
+    cut_age_ms: Annotated[Int, Field(ge=100, le=limits.TTL_MS_MAX)] = limits.CUT_AGE_MS
+    every_ms: Annotated[Int, Field(ge=0, le=limits.TTL_MS_MAX)] = limits.COLLECT_EVERY_MS
+    pause_ms: Annotated[Int, Field(ge=0, le=60_000)] = limits.COLLECT_PAUSE_MS
+
+
 class KeyspaceEntry(_Section):
     """One `[[keyspaces]]` table."""
 
@@ -188,6 +196,7 @@ class Config(BaseSettings):
     storage: StorageSection = StorageSection()
     timing: TimingSection = TimingSection()
     hints: HintsSection = HintsSection()
+    collection: CollectionSection = CollectionSection()
     keyspaces: Annotated[
         tuple[KeyspaceEntry, ...], NoDecode, BeforeValidator(checks.json_list)
     ] = ()

@@ -144,6 +144,9 @@ def _node_config(config: Config) -> NodeConfig:
         hint_bytes_max=config.hints.bytes_max,
         hint_age_ms=config.hints.age_ms,
         hint_pause_ms=config.hints.pause_ms,
+        cut_age_ms=config.collection.cut_age_ms,
+        collect_every_ms=config.collection.every_ms,
+        collect_pause_ms=config.collection.pause_ms,
     )
 
 

@@ -10,6 +10,10 @@ Rules: L1 acknowledged writes are not lost and refused ones never surface; L5 no
 past its expiry, nothing is hidden before it; L7 quorum reads never go backwards; L8 a node's stamps
 rise, and none is older than the request it was given to; L9 stamps beyond the clock bound are
 refused; "stamps": one stamp stands for one content.
+
+L3 a deleted key does not come back. A replica may forget a key that was deleted or has expired, but
+not before `cut_age_ms` have passed since: from then on "nothing" is a lawful answer in place of the
+tombstone, and an older value still is none.
 """
 
 from collections.abc import Iterable, Sequence
@@ -26,6 +30,7 @@ from dynakv.sim.history import (
     Violation,
     Write,
     expiry_stamp,
+    may_kill,
     record_text,
     stamp_text,
     value_stamp,
@@ -51,9 +56,13 @@ class KeyState:
 class Checker:
     """Judges every observation; raises Violation at the first that breaks a rule."""
 
-    def __init__(self, clock_error_ms: int) -> None:
-        """`clock_error_ms`: how far a trusted clock can stand from true time."""
+    def __init__(self, clock_error_ms: int, cut_age_ms: int = 1 << 40) -> None:
+        """`clock_error_ms`: how far a trusted clock can stand from true time.
+
+        `cut_age_ms`: how long deleted records are kept at least.
+        """
         self._error_ms = clock_error_ms
+        self._cut_age_ms = cut_age_ms
         self.keys: dict[bytes, KeyState] = {}
         self._by_value: dict[bytes, Write] = {}
         self._values: dict[Stamp, tuple[bytes, bytes | None]] = {}
@@ -142,8 +151,8 @@ class Checker:
         """A read returned this."""
         self.checked_reads += read.strong
         if record is None:
-            if read.strong and (read.value_floor, read.expiry_floor) != (NEVER, NEVER):
-                raise Violation("L7", self._went_back(read, record))
+            if read.strong:
+                self._judge_order(read, None, now_us)
             return
         if record.key != read.key:
             raise Violation("L1", f"asked for {read.key!r}, got {record.key!r}")
@@ -151,14 +160,72 @@ class Checker:
         self.observe(record, now_us)
         if record.value is not None:
             self._judge_value(record, record.value, now_us)
-        if read.strong and (
-            value_stamp(record) < read.value_floor or expiry_stamp(record) < read.expiry_floor
-        ):
-            raise Violation("L7", self._went_back(read, record))
+        if read.strong:
+            self._judge_order(read, record, now_us)
         if read.raises:
             state = self._state(read.key)
             state.value_floor = max(state.value_floor, value_stamp(record))
             state.expiry_floor = max(state.expiry_floor, expiry_stamp(record))
+
+    def _judge_order(self, read: Read, record: Record | None, now_us: int) -> None:
+        """L7, L3: what is returned is not below the floors, or stands for what was forgotten."""
+        value_below = read.value_floor != NEVER and (
+            record is None or value_stamp(record) < read.value_floor
+        )
+        expiry_below = read.expiry_floor != NEVER and (
+            record is None or expiry_stamp(record) < read.expiry_floor
+        )
+        if value_below:
+            if record is not None and record.value is not None:
+                deleted = self._values.get(read.value_floor, (b"", b""))[1] is None
+                raise Violation("L3" if deleted else "L7", self._went_back(read, record))
+            if not self._forgotten(read, read.value_floor[0], now_us):
+                raise Violation("L7", self._went_back(read, record))
+            if read.raises and self._values.get(read.value_floor, (b"", None))[1] is not None:
+                # Something unknown killed the value: it must not be seen again.
+                state = self._state(read.key)
+                time, writer = read.value_floor
+                state.value_floor = max(state.value_floor, (time, writer + 1))
+        if expiry_below and not self._expiry_forgotten(read, record, now_us):
+            raise Violation("L7", self._went_back(read, record))
+
+    def _forgotten(self, read: Read, time: int, now_us: int) -> bool:
+        """Say whether what a floor at `time` stands for may be forgotten everywhere by now."""
+        if not self._forgotten_by_age(time, now_us):
+            return False
+        known = self._values.get(read.value_floor)
+        if known is not None and known[1] is None:
+            return True
+        floor, writes = read.value_floor, self._state(read.key).writes
+        living = [write for write in writes if not write.refused]
+        return any(may_kill(write, newer=self._latest(write) >= floor) for write in living)
+
+    def _expiry_forgotten(self, read: Read, record: Record | None, now_us: int) -> bool:
+        """Say whether an expiry that is not returned any more means nothing to the value."""
+        if not self._forgotten_by_age(read.expiry_floor[0], now_us):
+            return False
+        if record is None or record.value is None:
+            return True
+        if record.value_time <= read.expiry_floor[0]:
+            return False
+        known = self._expiries.get(read.expiry_floor)
+        return known is None or known[1] <= wall_ms_of(record.value_time)
+
+    def _forgotten_by_age(self, time: int, now_us: int) -> bool:
+        cut_ms = true_wall_ms(now_us) + self._error_ms - self._cut_age_ms
+        return time <= reading(cut_ms + 1)
+
+    def ended(self, key: bytes, record: Record | None, now_us: int) -> None:
+        """All replicas hold this at the end of a run."""
+        if record is not None:
+            self.observe(record, now_us)
+        state = self._state(key)
+        read = Read(key, now_us, state.value_floor, state.expiry_floor, True, False)
+        try:
+            self._judge_order(read, record, now_us)
+        except Violation as violation:
+            rule = "L1" if violation.rule == "L7" else violation.rule
+            raise Violation(rule, f"at the end, {violation}") from None
 
     def listed(
         self, reads: Sequence[Read], records: Sequence[Record], end: bytes | None, now_us: int

@@ -20,15 +20,16 @@ from dynakv.core.layout import (
     group_shift,
     token_of,
 )
-from dynakv.core.record import Record
+from dynakv.core.record import Record, droppable
 from dynakv.node.messages import Reason
 from dynakv.sim.calls import Call
 from dynakv.sim.checkers import Checker
 from dynakv.sim.clock import MachineClock
 from dynakv.sim.disk import Disk
+from dynakv.sim.drops import Drops
 from dynakv.sim.faults import Faults
 from dynakv.sim.hint_judge import HintJudge
-from dynakv.sim.history import NEVER, Violation, Write, expiry_stamp, record_text, value_stamp
+from dynakv.sim.history import Violation, Write, record_text
 from dynakv.sim.knobs import Knobs
 from dynakv.sim.network import Envelope, Network
 from dynakv.sim.process import Process
@@ -70,7 +71,7 @@ class Cluster:
         random = Random(knobs.seed)  # noqa: S311 - a seed decides, nothing is secret
         random.random()  # the knobs were drawn from the same seed
         self.random = random
-        self.checker = Checker(knobs.clock_error_ms)
+        self.checker = Checker(knobs.clock_error_ms, knobs.cut_age_ms)
         names = [f"n{i + 1}" for i in range(knobs.nodes)]
         members = [Member(NodeId(name), f"{name}:1") for name in names]
         settings = KeyspaceSettings("default", replicas=knobs.replicas, groups=knobs.groups)
@@ -98,6 +99,7 @@ class Cluster:
             self.timeline, random, self.trace, knobs, self.checker, self.processes, quorums
         )
         self.hint_judge = HintJudge(self.processes, self.keyspace)
+        self.drops = Drops(self.keyspace, self.processes)
         self._unread: dict[bytes, None] = {}
 
     def _process(self, name: str, layout: bytes) -> Process:
@@ -198,25 +200,21 @@ class Cluster:
     # --- the end -----------------------------------------------------------------------------
 
     def _compare_rows(self) -> None:
-        """L2: all replicas of a key hold the same row, and L1: nothing below the floors."""
+        """L2: all replicas of a key hold the same row, and L1, L3: nothing below the floors."""
         shift = group_shift(self.knobs.groups)
-        for key, state in self.checker.keys.items():
+        for key in self.checker.keys:
             group = token_of(key, hash_tags=False) >> shift
             where = (int(self.keyspace.keyspace_id), group, key)
+            floor = self.drops.floor(group)
             replicas = [self._by_name[node_id] for node_id in self.keyspace.placement[group]]
-            rows = [process.disk.rows.get(where) for process in replicas]
+            rows = [_kept(process.disk.rows.get(where), floor) for process in replicas]
             first = rows[0]
             if any(row != first for row in rows) or any(p.disk.damaged(where) for p in replicas):
                 texts = [f"{p.name}: {record_text(r)}" for p, r in zip(replicas, rows, strict=True)]
                 raise Violation("L2", f"replicas of {key!r} differ:\n    " + "\n    ".join(texts))
-            if first is None:
-                if (state.value_floor, state.expiry_floor) != (NEVER, NEVER):
-                    raise Violation("L1", f"{key!r} is lost on every replica")
-                continue
-            self.checker.observe(first, self.timeline.now_us)
-            self.trace.add(f"final {key!r} {first.checksum:x}")
-            if value_stamp(first) < state.value_floor or expiry_stamp(first) < state.expiry_floor:
-                raise Violation("L1", f"{key!r} ended below its floors: {record_text(first)}")
+            if first is not None:
+                self.trace.add(f"final {key!r} {first.checksum:x}")
+            self.checker.ended(key, first, self.timeline.now_us)
 
     def _count_load(self) -> None:
         """A run with too little load proves nothing, and says so."""
@@ -233,6 +231,7 @@ class Cluster:
         self.workload.count("reads judged", self.checker.checked_reads)
         self.workload.count("hints judged", self.hint_judge.removed)
         self.workload.count("expires judged", self.checker.decided_expires)
+        self.workload.count("records dropped", self.drops.count)
         self.workload.count("turns with many clients", sum(p.gathered for p in self.processes))
         return Result(
             knobs=self.knobs,
@@ -256,6 +255,11 @@ def simulate(knobs: Knobs) -> Result:
     except Violation as violation:
         return cluster.result(violation)
     return cluster.result(None)
+
+
+def _kept(row: Record | None, floor: int) -> Record | None:
+    """Return a row, but for one that may be dropped at any time: that counts as none."""
+    return None if row is None or droppable(row, floor) else row
 
 
 def _sum_of(many: Sequence[dict[str, int]]) -> dict[str, int]:

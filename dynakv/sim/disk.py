@@ -17,6 +17,8 @@ from dynakv.core.table import (
     DAMAGED,
     Counted,
     CountRecords,
+    Dropped,
+    DropRecords,
     Operation,
     Page,
     RaiseCeiling,
@@ -38,7 +40,7 @@ from dynakv.core.table import (
 class Transaction:
     """Operations that were applied and are not durable yet."""
 
-    __slots__ = ("ceiling_ms", "facts", "replies", "writes")
+    __slots__ = ("ceiling_ms", "dropped", "facts", "replies", "writes")
 
     def __init__(
         self,
@@ -52,6 +54,7 @@ class Transaction:
         self.facts = facts
         self.ceiling_ms = ceiling_ms
         self.replies = replies
+        self.dropped: list[tuple[RowKey, Record]] = []
 
 
 class Disk:
@@ -60,6 +63,7 @@ class Disk:
     def __init__(self, node_id: str, incarnation: int, layout: bytes) -> None:
         """Make an empty data directory."""
         self.rows: dict[RowKey, Record] = {}
+        self._keys: dict[tuple[int, int], dict[bytes, None]] = {}  # of `rows`, by group
         self.facts: dict[str, bytes] = {}
         self._written = False  # some row was, though all may have been removed
         self._first = Remembered(
@@ -76,6 +80,8 @@ class Disk:
         self.commit_sequence = 0
         self._open: Transaction | None = None
         self.on_removed: Callable[[list[tuple[RowKey, Record]]], None] = lambda _: None
+        # Gets the rows that DropRecords removes, when that becomes durable but before it shows.
+        self.on_drop: Callable[[list[tuple[RowKey, Record]]], None] = lambda _: None
 
     def start(self) -> Remembered:
         """Count a start durably and return what the directory remembers."""
@@ -98,6 +104,14 @@ class Disk:
         ceilings = [o.ceiling_ms for o in operations if isinstance(o, RaiseCeiling)]
         ceiling_ms = max(ceilings, default=0)
         self._open = Transaction(writes, facts_in(operations), ceiling_ms, replies)
+        for operation, reply in zip(operations, replies, strict=True):
+            if isinstance(operation, DropRecords) and isinstance(reply, Dropped):
+                wheres = zip(operation.groups, operation.keys, reply.rows, strict=True)
+                self._open.dropped += [
+                    ((operation.keyspace, group, key), row)
+                    for group, key, row in wheres
+                    if row is not None
+                ]
 
     def sync(self) -> list[Reply]:
         """Make the open transaction durable and return its replies, one per operation."""
@@ -109,7 +123,15 @@ class Disk:
             for where, row in transaction.writes.items()
             if row is None and where in self.rows
         ]
+        if transaction.dropped:
+            self.on_drop(transaction.dropped)
         _update(self.rows, transaction.writes)
+        for (keyspace, group, key), row in transaction.writes.items():
+            keys = self._keys.setdefault((keyspace, group), {})
+            if row is None:
+                keys.pop(key, None)
+            else:
+                keys[key] = None
         _update(self.facts, transaction.facts)
         self._written = self._written or bool(self.rows)
         self._ceiling_ms = max(self._ceiling_ms, transaction.ceiling_ms)
@@ -161,16 +183,13 @@ class Disk:
         return row is not None and not records.intact(row)
 
     def _page(self, scan: ScanRecords) -> Page:
-        """Return a page in key order. O(rows): a simulated disk has no index."""
+        """Return a page in key order. O(rows of the groups)."""
         begin = scan.start if scan.after is None else max(scan.start, scan.after + b"\0")
-        groups = dict.fromkeys(scan.groups)
         found = sorted(
             (key, group)
-            for keyspace, group, key in self.rows
-            if keyspace == scan.keyspace
-            and group in groups
-            and key >= begin
-            and (scan.end is None or key < scan.end)
+            for group in dict.fromkeys(scan.groups)
+            for key in self._keys.get((scan.keyspace, group), ())
+            if key >= begin and (scan.end is None or key < scan.end)
         )
         keys: list[bytes] = []
         rows: list[Row] = []

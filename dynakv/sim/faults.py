@@ -11,7 +11,7 @@ from random import Random
 
 from dynakv.core.layout import Keyspace
 from dynakv.core.table import RowKey
-from dynakv.sim.knobs import SLOWNESSES, Knobs
+from dynakv.sim.knobs import HORIZON_MS, SLOWNESSES, Knobs
 from dynakv.sim.network import Network
 from dynakv.sim.process import Process
 from dynakv.sim.store import Store
@@ -66,6 +66,7 @@ class Faults:
             "restart_all": self._restart_all,
             "restart_behind": self._restart_behind,
             "pause": self._pause,
+            "away": self._away,
             "clock_leap": self._clock_leap,
             "clock_offset": self._clock_offset,
             "write_error": self._write_error,
@@ -241,6 +242,18 @@ class Faults:
             return False
         process.pause()
         self._timeline.after(self._span_us(1_500, _PAUSE_US_MAX), self._resume, process)
+        return True
+
+    def _away(self) -> bool:
+        """A process is off for half the horizon, all of it, or three times as long."""
+        process = self._some()
+        if process.node is None:
+            return False
+        process.on_death = lambda _: None
+        process.crash("fault")
+        process.on_death = self._died
+        halves = self._random.choice((1, 2, 6))
+        self._timeline.after(halves * HORIZON_MS // 2 * MS, self._restart, process)
         return True
 
     def _resume(self, process: Process) -> None:

@@ -61,6 +61,13 @@ class Read:
     raises: bool  # promises that no later strong read sees less
 
 
+def may_kill(write: Write, *, newer: bool) -> bool:
+    """Say whether a write can have made its key's value vanish; `newer`: than that value."""
+    if write.ttl_ms or write.expiry_ms:
+        return True  # a deadline counts also for values that keep it
+    return newer and write.changes == "put" and write.value is None
+
+
 def value_stamp(record: Record) -> Stamp:
     """Return the stamp of the value register."""
     return record.value_time, record.value_writer

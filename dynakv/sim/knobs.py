@@ -22,6 +22,7 @@ FAULTS = (
     "restart_all",
     "restart_behind",
     "pause",
+    "away",
     "clock_leap",
     "clock_offset",
     "write_error",
@@ -31,6 +32,7 @@ FAULTS = (
     "bit_flip",
     "fresh_flip",
 )
+HORIZON_MS = 12_000  # how long a member may be away before it has to rebuild, scaled down
 COMMIT_MS_MAX = 20  # of a disk that is not slow; the time of a read has the same bound
 SLOWNESSES = (5, 20, 100)  # of a slow disk, as factors
 
@@ -86,6 +88,11 @@ class Knobs:
     get_weight: int
     expire_weight: int
     list_weight: int
+    # --- collection of deleted records
+    cut_age_ms: int
+    stamp_age_ms: int  # the oldest stamp of a client's write that is not refused at the door
+    collect_every_ms: int
+    collect_pause_ms: int
 
     @property
     def clock_error_ms(self) -> int:
@@ -149,4 +156,8 @@ def draw(seed: int, seconds: int, nodes: int | None = None) -> Knobs:
         hint_bytes_max=random.choice((2_000, 20_000, 1 << 30)),
         hint_age_ms=random.choice((1_000, 6_000, 20_000)),
         hint_pause_ms=random.choice((10, 50, 300)),
+        cut_age_ms=random.choice((1_500, 3_000, 6_000)),
+        stamp_age_ms=random.choice((1_000, 60_000)),
+        collect_every_ms=random.choice((500, 2_000)),
+        collect_pause_ms=random.choice((0, 0, 10)),
     )

@@ -118,6 +118,10 @@ class Process:
             hint_bytes_max=knobs.hint_bytes_max,
             hint_age_ms=knobs.hint_age_ms,
             hint_pause_ms=knobs.hint_pause_ms,
+            cut_age_ms=knobs.cut_age_ms,
+            stamp_age_ms_max=knobs.stamp_age_ms,
+            collect_every_ms=knobs.collect_every_ms,
+            collect_pause_ms=knobs.collect_pause_ms,
         )
         random = Random(self._random.getrandbits(64))  # noqa: S311 - a seed decides
         self.node = Node(self.disk.start(), config, random, self.clock.now())

@@ -213,6 +213,63 @@ def gone(workload: "Workload", key: bytes) -> Story:
     yield _get(workload, key)
 
 
+def _collected(workload: "Workload") -> int:
+    """Return a pause after which what was written before it may have been collected."""
+    knobs = workload.knobs
+    return knobs.cut_age_ms + knobs.clock_error_ms + 3 * knobs.collect_every_ms
+
+
+def forgotten(workload: "Workload", key: bytes) -> Story:
+    """A client whose write was deleted and collected meanwhile sends it once more, late."""
+    random = workload.random
+    write = Write(key, workload.value())
+    workload.stamp([write])
+    yield _put(workload, write)
+    if write.refused:  # it was certainly not done, and is not sent again
+        return
+    yield _put(workload, Write(key))
+    yield _collected(workload)
+    yield from _reads(workload, key, 2)
+    yield _put(workload, write, w=random.choice((0, 1)))
+    yield from _reads(workload, key, 3)
+    yield _put(workload, Write(key, workload.value()))
+    yield from _reads(workload, key, 2)
+
+
+def half_deleted(workload: "Workload", key: bytes) -> Story:
+    """A value lies on few replicas, its deletion on others, and nobody reads it for long."""
+    random = workload.random
+    nodes = len(workload.processes)
+    yield _put(workload, Write(key, workload.value()))
+    for node in random.sample(range(nodes), min(nodes, 2)):
+        workload.put([Write(key, workload.value())], w=1, node=node)
+        yield random.randrange(12)
+    yield _put(workload, Write(key), node=random.randrange(nodes))
+    for _ in range(3):
+        yield _collected(workload) // 2
+        yield from _reads(workload, key, 2)
+    yield _expire(workload, Write(key, changes="expire", ttl_ms=60_000))
+    yield from _reads(workload, key, 2)
+
+
+def around_collection(workload: "Workload", key: bytes) -> Story:
+    """A deleted key is read, listed and written again while its tombstone is being collected."""
+    random, nodes = workload.random, len(workload.processes)
+    yield _put(workload, Write(key, workload.value()))
+    yield _put(workload, Write(key))
+    yield workload.knobs.cut_age_ms
+    for _ in range(12):
+        yield random.randrange(300)
+        workload.get([key], node=random.randrange(nodes))
+    if random.random() < 0.5:
+        yield _put(workload, Write(key, workload.value(), keeps=True))
+    else:
+        yield _put(workload, Write(key, workload.value(), ttl_ms=300))
+    yield from _reads(workload, key, 2)
+    yield _collected(workload)
+    yield from _reads(workload, key, 2)
+
+
 def ahead(workload: "Workload", key: bytes) -> Story:
     """A stamp beyond the clock bound is refused, and a proper write still wins."""
     early = Write(key, workload.value())
@@ -238,5 +295,8 @@ STORIES: tuple[Callable[["Workload", bytes], Story], ...] = (
     together,
     under_way,
     gone,
+    forgotten,
+    half_deleted,
+    around_collection,
     ahead,
 )

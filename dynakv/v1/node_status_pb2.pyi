@@ -27,7 +27,7 @@ class GetNodeStatusRequest(_message.Message):
     def __init__(self) -> None: ...
 
 class GetNodeStatusResponse(_message.Message):
-    __slots__ = ("node_id", "version", "cluster_id", "epoch", "layout_digest", "hlc", "wall_ms", "incarnation", "starts", "uptime_ms", "commit_sequence", "clock", "peers", "load", "cache", "store", "counters", "disk_full", "hints")
+    __slots__ = ("node_id", "version", "cluster_id", "epoch", "layout_digest", "hlc", "wall_ms", "incarnation", "starts", "uptime_ms", "commit_sequence", "clock", "peers", "load", "cache", "store", "counters", "disk_full", "hints", "collection")
     class CountersEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -54,6 +54,7 @@ class GetNodeStatusResponse(_message.Message):
     COUNTERS_FIELD_NUMBER: _ClassVar[int]
     DISK_FULL_FIELD_NUMBER: _ClassVar[int]
     HINTS_FIELD_NUMBER: _ClassVar[int]
+    COLLECTION_FIELD_NUMBER: _ClassVar[int]
     node_id: str
     version: str
     cluster_id: int
@@ -73,7 +74,30 @@ class GetNodeStatusResponse(_message.Message):
     counters: _containers.ScalarMap[str, int]
     disk_full: bool
     hints: _containers.RepeatedCompositeFieldContainer[HintStatus]
-    def __init__(self, node_id: _Optional[str] = ..., version: _Optional[str] = ..., cluster_id: _Optional[int] = ..., epoch: _Optional[int] = ..., layout_digest: _Optional[int] = ..., hlc: _Optional[int] = ..., wall_ms: _Optional[int] = ..., incarnation: _Optional[int] = ..., starts: _Optional[int] = ..., uptime_ms: _Optional[int] = ..., commit_sequence: _Optional[int] = ..., clock: _Optional[_Union[ClockStatus, _Mapping]] = ..., peers: _Optional[_Iterable[_Union[PeerStatus, _Mapping]]] = ..., load: _Optional[_Union[LoadStatus, _Mapping]] = ..., cache: _Optional[_Union[CacheStatus, _Mapping]] = ..., store: _Optional[_Union[StoreStatus, _Mapping]] = ..., counters: _Optional[_Mapping[str, int]] = ..., disk_full: bool = ..., hints: _Optional[_Iterable[_Union[HintStatus, _Mapping]]] = ...) -> None: ...
+    collection: CollectionStatus
+    def __init__(self, node_id: _Optional[str] = ..., version: _Optional[str] = ..., cluster_id: _Optional[int] = ..., epoch: _Optional[int] = ..., layout_digest: _Optional[int] = ..., hlc: _Optional[int] = ..., wall_ms: _Optional[int] = ..., incarnation: _Optional[int] = ..., starts: _Optional[int] = ..., uptime_ms: _Optional[int] = ..., commit_sequence: _Optional[int] = ..., clock: _Optional[_Union[ClockStatus, _Mapping]] = ..., peers: _Optional[_Iterable[_Union[PeerStatus, _Mapping]]] = ..., load: _Optional[_Union[LoadStatus, _Mapping]] = ..., cache: _Optional[_Union[CacheStatus, _Mapping]] = ..., store: _Optional[_Union[StoreStatus, _Mapping]] = ..., counters: _Optional[_Mapping[str, int]] = ..., disk_full: bool = ..., hints: _Optional[_Iterable[_Union[HintStatus, _Mapping]]] = ..., collection: _Optional[_Union[CollectionStatus, _Mapping]] = ...) -> None: ...
+
+class CollectionStatus(_message.Message):
+    __slots__ = ("waiting", "waits_for")
+    class WaitingEntry(_message.Message):
+        __slots__ = ("key", "value")
+        KEY_FIELD_NUMBER: _ClassVar[int]
+        VALUE_FIELD_NUMBER: _ClassVar[int]
+        key: str
+        value: int
+        def __init__(self, key: _Optional[str] = ..., value: _Optional[int] = ...) -> None: ...
+    class WaitsForEntry(_message.Message):
+        __slots__ = ("key", "value")
+        KEY_FIELD_NUMBER: _ClassVar[int]
+        VALUE_FIELD_NUMBER: _ClassVar[int]
+        key: str
+        value: int
+        def __init__(self, key: _Optional[str] = ..., value: _Optional[int] = ...) -> None: ...
+    WAITING_FIELD_NUMBER: _ClassVar[int]
+    WAITS_FOR_FIELD_NUMBER: _ClassVar[int]
+    waiting: _containers.ScalarMap[str, int]
+    waits_for: _containers.ScalarMap[str, int]
+    def __init__(self, waiting: _Optional[_Mapping[str, int]] = ..., waits_for: _Optional[_Mapping[str, int]] = ...) -> None: ...
 
 class HintStatus(_message.Message):
     __slots__ = ("node_id", "rows", "bytes")

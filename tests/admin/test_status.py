@@ -115,6 +115,20 @@ def test_hints_alone_are_no_fault_they_are_on_their_way() -> None:
     assert found.verdict.endswith("; 5 hints for n3")
 
 
+def test_it_is_told_how_many_tombstones_wait_and_for_whom() -> None:
+    n1, n2 = status("n1"), status("n2")
+    n1.collection.waiting["default"] = 1_000
+    n1.collection.waits_for["n3"] = 2
+    n2.collection.waiting["default"] = 5  # its groups lack nobody
+    found = shown(n1=Reply(state(3, "n1"), n1, 1.0), n2=Reply(state(3, "n2"), n2, 1.0), n3=SILENT)
+    assert found.verdict.endswith("; 1,000 tombstones wait for n3")
+    table = as_table(found, color=False)
+    assert "- n1 cannot drop 1,000 deleted or expired records without n3" in table
+    shown_n1 = json.loads(as_json(found))["nodes"][0]
+    assert shown_n1["tombstones_waiting"] == {"default": 1_000}
+    assert shown_n1["collection_waits_for"] == {"n3": 2}
+
+
 def test_hints_that_found_no_room_are_a_note() -> None:
     counters = {"hints_dropped_for_space": 7}
     found = shown(n2=Reply(state(3, "n2"), status("n2", counters=counters), 1.0))

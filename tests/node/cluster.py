@@ -109,13 +109,14 @@ class Cluster:
         *,
         settled: bool = True,
         config: dict[str, object] | None = None,
+        start: Now = START,
         **settings: object,
     ) -> None:
         members = [Member(NodeId(f"n{i}"), f"127.0.0.1:{i}") for i in range(1, nodes + 1)]
         keyspace = KeyspaceSettings("default", groups=64, **settings)  # type: ignore[arg-type]
         self.layout = first_layout(members, [keyspace])
         self.keyspace_id = int(self.layout.keyspaces[0].keyspace_id)
-        self.now = START
+        self.now = start
         self.skew_ms: dict[str, int] = {}  # node -> its wall clock minus the true one
         self.config = {"hint_bytes_max": 0, **(config or {})}
         self.disks: dict[str, Disk] = {m.node_id: Disk() for m in members}
@@ -149,7 +150,8 @@ class Cluster:
             empty=not disk.rows,
             facts=dict(disk.facts),
         )
-        config = Config(NodeId(node_id), **self.config)  # type: ignore[arg-type]
+        # Nothing is collected but where a test is about that.
+        config = Config(NodeId(node_id), **{"collect_every_ms": 0, **self.config})  # type: ignore[arg-type]
         return Node(remembered, config, Random(int(node_id[1:])), self.clock_of(node_id))
 
     def clock_of(self, node_id: str) -> Now:

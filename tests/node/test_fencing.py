@@ -44,6 +44,15 @@ def test_what_was_read_before_the_floor_rose_is_refused() -> None:
     assert cutter.save("n1", OLD, floor=CUT).outcomes is None
 
 
+def test_what_would_be_dropped_at_once_counts_as_held_and_is_not_stored() -> None:
+    cutter = Cutter(old_cluster())
+    cutter.collect("n1")
+    tombstone = written(b"k", None, 0, reading(OLD_MS), 9)
+    for floor in (CUT, None):
+        assert cutter.save("n1", tombstone, floor=floor).outcomes is None
+    assert cutter.cluster.rows(b"k") == {}
+
+
 def test_a_fence_stops_at_once_and_is_promised_when_it_is_durable() -> None:
     cutter = Cutter(old_cluster())
     cluster = cutter.cluster

@@ -203,7 +203,7 @@ def test_a_read_that_too_few_answer_still_fails() -> None:
 
 def test_a_tombstone_that_is_not_swept_yet_is_not_sent_to_who_swept_already() -> None:
     cutter = some_forgot("n1", "n2", "n3")
-    cutter.save("n2", TOMBSTONE, floor=CUT)
+    cutter.cluster.disks["n2"].rows[cutter.keyspace, cutter.group, b"k"] = TOMBSTONE
     assert cutter.cluster.get(b"k", "n1", Level.ALL) == TOMBSTONE
     assert set(cutter.cluster.rows(b"k")) == {"n2"}
 

@@ -45,6 +45,8 @@ FIGURES = Figures(
         cache_misses=5,
         counters={"puts": 6, "gets": 7},
         hints=[HintFigures("n3", 1_284, 99_000)],
+        tombstones_waiting={"default": 31},
+        collection_waits_for={"n3": 2},
     ),
     uptime_ms=8,
     queues=QueueFigures(10, 11, 12),
@@ -114,6 +116,7 @@ def test_all_figures_reach_the_caller(run: Run) -> None:
         ),
         counters={"puts": 6, "gets": 7},
         hints=[pb.HintStatus(node_id="n3", rows=1_284, bytes=99_000)],
+        collection=pb.CollectionStatus(waiting={"default": 31}, waits_for={"n3": 2}),
         disk_full=True,
     )
 

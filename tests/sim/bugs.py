@@ -11,16 +11,21 @@ from typing import Any
 
 from msgspec import structs
 
-from dynakv.core import cache, hlc, record
+from dynakv.core import cache, hlc, record, table
 from dynakv.core.hlc import wall_ms_of
 from dynakv.core.record import NO_EXPIRY, Record
 from dynakv.core.table import Damaged
 from dynakv.node import (
+    collection,
     context,
+    cuts,
     damage,
+    dropping,
     expire,
+    fencing,
     quorum_read,
     quorum_write,
+    repair_messages,
     replica,
     stamping,
     write_back,
@@ -258,6 +263,121 @@ def checksum_not_checked() -> Any:
     return patched(*_every("intact", lambda _: True))
 
 
+def dropped_without_fence() -> Any:
+    """Replicas agree to a collection and go on taking what is older than the cut."""
+    return patched((cuts.Cuts, "fences_for", lambda *_: None))
+
+
+def dropped_without_fence_fact() -> Any:
+    """A replica promises a fence that is not durable yet."""
+
+    def fence(self: Any, message: Any, reply: Any) -> None:
+        for group in message.groups:
+            self._ctx.cuts.fence_up(message.keyspace, group, message.cut)
+        reply(repair_messages.Fenced([True] * len(message.groups)))
+
+    return patched((fencing.Fencing, "fence", fence))
+
+
+def dropped_after_one_pass() -> Any:
+    """What the last replica brought is not taken to the first."""
+    return patched((collection, "_PASSES", 1))
+
+
+def dropped_without_comparison() -> Any:
+    """Age alone decides: who is fenced is taken for equal."""
+    return patched((collection, "_PASSES", 0))
+
+
+def dropped_without_all() -> Any:
+    """A replica that does not answer is left out of the collection."""
+    make_equal = collection._Attempt._make_equal
+    left_out: dict[int, Any] = {}  # keeps the attempts, so that their ids stay theirs
+
+    def end(self: Any, missing: Any) -> None:
+        placement = self._placement()
+        if missing is None or placement is None or id(self) in left_out:
+            self._collection.missed(self._keyspace, self._group, missing)
+            self._ended()
+            return
+        left_out[id(self)] = self
+        self._missing = None
+        make_equal(self, 2 * (len(placement.replicas[self._group]) - 1))
+
+    return patched((collection._Attempt, "_end", end))
+
+
+def young_tombstone_dropped() -> Any:
+    """Tombstones are dropped whatever their age."""
+
+    def droppable(r: Record, floor: int) -> bool:
+        return floor > 0 and (r.value is None or record.expired(r, floor >> 16))
+
+    return patched((dropping, "droppable", droppable))
+
+
+def old_floor_vouches() -> Any:
+    """A late write-back passes, whatever floor its record was read under."""
+    original = cuts.Cuts.fences_for
+
+    def fences_for(self: Any, keyspace: int, groups: Any, records: Any, vouched: Any) -> Any:
+        return None if vouched is not None else original(self, keyspace, groups, records, None)
+
+    return patched((cuts.Cuts, "fences_for", fences_for))
+
+
+def fresh_writes_vouched() -> Any:
+    """Puts pass the fence like write-backs."""
+    original = cuts.Cuts.fences_for
+
+    def fences_for(self: Any, keyspace: int, groups: Any, records: Any, vouched: Any) -> Any:
+        if vouched is None:
+            vouched = [self.floor(keyspace, group) for group in groups]
+        return original(self, keyspace, groups, records, vouched)
+
+    return patched((cuts.Cuts, "fences_for", fences_for))
+
+
+def floors_not_told() -> Any:
+    """Absence is told without its floor."""
+    return patched((cuts.Cuts, "floors_of", lambda *_: None))
+
+
+def absence_not_counted() -> Any:
+    """Who has dropped a record is taken to lack it."""
+
+    def holds(theirs: Record | None, _: int, r: Record) -> bool:
+        return theirs is not None and record.covers(theirs, r)
+
+    return patched((write_back, "holds", holds), (replica, "holds", holds))
+
+
+def drop_ignores_changes() -> Any:
+    """A row is dropped though it was written again since the sweep saw it."""
+
+    def drop(operation: Any, rows: Any, writes: Any) -> Any:
+        dropped = []
+        for group, key in zip(operation.groups, operation.keys, strict=True):
+            where = (operation.keyspace, group, key)
+            old = writes[where] if where in writes else rows.get(where)
+            writes[where] = None
+            dropped.append(old)
+        return table.Dropped(dropped)
+
+    return patched((table, "_drop_records", drop))
+
+
+def cache_keeps_dropped() -> Any:
+    """A dropped record stays in the cache, where the hash tree's writer put it."""
+    return patched((cache.RecordCache, "forget", lambda *_: None))
+
+
+def fences_forgotten() -> Any:
+    """A restart forgets fences and floors."""
+    original = cuts.Cuts.__init__
+    return patched((cuts.Cuts, "__init__", lambda self, _: original(self, {})))
+
+
 def sync_error_swallowed() -> Any:
     """A failed sync is taken for a good one."""
     original = Store._synced
@@ -304,6 +424,19 @@ BUGS: dict[str, Callable[[], Any]] = {
         repair_writes_older,
         late_answer_wins,
         heal_at_once,
+        dropped_without_fence,
+        dropped_without_fence_fact,
+        dropped_after_one_pass,
+        dropped_without_comparison,
+        dropped_without_all,
+        young_tombstone_dropped,
+        old_floor_vouches,
+        fresh_writes_vouched,
+        floors_not_told,
+        absence_not_counted,
+        drop_ignores_changes,
+        cache_keeps_dropped,
+        fences_forgotten,
         checksum_not_checked,
         sync_error_swallowed,
     )

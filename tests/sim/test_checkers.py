@@ -274,3 +274,78 @@ def test_l8_a_stamp_older_than_its_request_is_found() -> None:
             continue
         with pytest.raises(Violation, match=r"L8: stamped .* before it was asked for"):
             checker.acknowledged(write, stamp(second - early), at(second + 1), strong=True)
+
+
+CUT_AGE_MS = 2_000
+
+
+def forgetting() -> Checker:
+    return Checker(ERROR_MS, CUT_AGE_MS)
+
+
+def test_a_deleted_key_may_be_forgotten_when_it_is_old_and_not_before() -> None:
+    checker = forgetting()
+    put(checker, b"a", 1)
+    put(checker, None, 2)
+    with pytest.raises(Violation, match=r"L7: read of b'k'"):
+        read(checker, 3.8, None)
+    read(checker, 4.1, None)
+    checker.ended(b"k", None, at(5))
+
+
+def test_a_living_value_is_never_forgotten() -> None:
+    checker = forgetting()
+    put(checker, b"a", 1)
+    with pytest.raises(Violation, match=r"L7"):
+        read(checker, 9, None)
+    with pytest.raises(Violation, match=r"L1: at the end"):
+        checker.ended(b"k", None, at(9))
+
+
+def test_l3_a_deleted_value_that_is_back_is_found() -> None:
+    checker = forgetting()
+    put(checker, b"a", 1)
+    put(checker, None, 2)
+    read(checker, 5, None)
+    with pytest.raises(Violation, match=r"L3: read of b'k'"):
+        read(checker, 6, record(b"a", 1))
+    with pytest.raises(Violation, match=r"L3: at the end"):
+        checker.ended(b"k", record(b"a", 1), at(7))
+
+
+def test_a_value_that_an_unknown_delete_made_vanish_does_not_come_back() -> None:
+    checker = forgetting()
+    put(checker, b"a", 1)
+    delete = Write(b"k")
+    checker.attempt(delete, at(2))
+    checker.unknown(delete, at(2.1))
+    read(checker, 5, None)
+    with pytest.raises(Violation, match=r"L7"):
+        read(checker, 6, record(b"a", 1))
+
+
+def test_an_expired_value_may_be_forgotten() -> None:
+    checker = forgetting()
+    put(checker, b"a", 1, ttl_ms=100)
+    read(checker, 5, None)
+
+
+def test_the_spent_expiry_of_a_forgotten_value_may_be_missing_from_a_newer_one() -> None:
+    checker = forgetting()
+    put(checker, b"a", 1, ttl_ms=100)
+    read(checker, 1.01, record(b"a", 1, EPOCH_MS + 1_100))
+    kept = Write(b"k", b"b", keeps=True)
+    checker.attempt(kept, at(5))
+    checker.acknowledged(kept, stamp(5), at(5) + 10 * MS, strong=True)
+    read(checker, 6, with_value(b"k", b"b", *stamp(5)))
+
+
+def test_an_expiry_that_still_counts_is_not_forgotten() -> None:
+    checker = forgetting()
+    put(checker, b"a", 1, ttl_ms=60_000)
+    read(checker, 1.01, record(b"a", 1, EPOCH_MS + 61_000))
+    kept = Write(b"k", b"b", keeps=True)
+    checker.attempt(kept, at(5))
+    checker.acknowledged(kept, stamp(5), at(5) + 10 * MS, strong=True)
+    with pytest.raises(Violation, match=r"L7"):
+        read(checker, 6, with_value(b"k", b"b", *stamp(5)))
