@@ -22,6 +22,7 @@ NODE = NodeFigures(
     cache_entries=0,
     cache_hits=0,
     cache_misses=0,
+    hints=[],
     counters={},
 )
 STORE = StoreFigures(1, 2, 3, 4, 0.5)
