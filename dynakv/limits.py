@@ -138,6 +138,7 @@ REPAIR_PAUSE_MS: Final = 10  # between the pages of a session: requests go first
 REPAIR_ATTEMPT_MS: Final = 10_000  # of one ask: it may carry LOAD_BYTES_MAX over a slow link
 REPAIR_SESSIONS: Final = 2  # at a time: one waits for its peer while the other one works
 REPAIR_WAITING_MAX: Final = 10_000  # sessions asked for and not begun
+
 # --- collection of deleted and expired records -----------------------------------------------
 # What is cut off is older than any write that may still be under way: stamps of a minute, deadlines
 # of a minute, and hints that were delivered late are refused rather than waited for.
@@ -147,3 +148,14 @@ COLLECT_PAUSE_MS: Final = 20  # between pages of what is counted or dropped: req
 COLLECT_ATTEMPT_MS: Final = 10_000  # of one Fence or RaiseFloor
 ADOPT_MS: Final = 1_000  # how long a floor that a peer stands under waits to be adopted ...
 FLOORS_ADOPTED_MAX: Final = 256  # ... and how many then become durable together
+
+# --- Raft ------------------------------------------------------------------------------------
+RAFT_ELECTION_TICKS: Final = 10  # of 100 ms: timeouts of 1 to 2 s
+RAFT_HEARTBEAT_TICKS: Final = 1
+RAFT_MESSAGE_BYTES_MAX: Final = FRAME_BYTES_MAX  # entries of one append: a frame of the data lane
+RAFT_COMMITTED_BYTES_MAX: Final = 4 << 20  # applied in one transaction
+RAFT_UNCOMMITTED_BYTES_MAX: Final = 16 << 20  # of one leader: without a majority it fills
+RAFT_INFLIGHT_MESSAGES_MAX: Final = 64  # appends to one follower
+RAFT_INFLIGHT_BYTES_MAX: Final = 4 << 20  # of one group to one follower
+RAFT_READS_MAX: Final = 10_000  # waiting in one group; more are refused at once
+RAFT_GROUPS_MAX: Final = 4096  # members on one node: 256 keyspaces of 16 groups
