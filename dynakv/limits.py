@@ -33,6 +33,8 @@ DEADLINE_MS_MAX: Final = 60_000
 DEADLINE_BUCKET_MS: Final = 50  # deadlines are rounded up to this, so that requests share one
 TIMER_BUCKET_MS: Final = 10  # what a node waits for is looked at this often
 HEDGE_MS: Final = 50  # a read asks the remaining replicas after this much silence
+HEDGE_BURST_KEYS: Final = 1_000  # at once: what is under way when a replica stops
+SLOW_MS: Final = 50  # a peer that leaves an ask unanswered for so long is asked last
 # A damaged row is healed only when every write that it may have acknowledged before is over, and so
 # is every read that began before that: their deadlines are at most DEADLINE_MS_MAX each.
 HEAL_AFTER_MS: Final = 2 * DEADLINE_MS_MAX

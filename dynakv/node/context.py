@@ -28,6 +28,7 @@ from dynakv.node.messages import (
     Outcome,
     Reason,
 )
+from dynakv.node.pace import Pace
 from dynakv.node.repair_wanted import RepairWanted
 
 Then = Callable[[object], None]  # gets the reply to an ask
@@ -209,6 +210,7 @@ class Context:
         self.peers = [m.node_id for m in layout.members if m.node_id != config.node_id]
         self.disk_full = False  # below its reserve: nothing more is saved here
         self.client_addresses: dict[str, str] = {}  # of the peers heard from
+        self.pace = Pace(self.peers, config.hedge_ms)
         self.members = Members(self.peers, now.mono_ms, config.suspect_ms)
         placements = [Placement(keyspace, config.node_id) for keyspace in layout.keyspaces]
         self.by_name = {placement.name: placement for placement in placements}
@@ -235,12 +237,15 @@ class Context:
         """Hand a message to a peer or STORE; `then` gets the one reply. Return the call id."""
         self._calls = call = self._calls + 1
         self._asks[call] = (then, to)
+        self.pace.asked(to, call, self.now.mono_ms)
         self.effects.append(Ask(call, to, message, deadline_ms))
         return call
 
     def forget(self, call: int) -> None:
         """Ignore the reply to this call, if it still comes."""
-        self._asks.pop(call, None)
+        waiting = self._asks.pop(call, None)
+        if waiting is not None:
+            self.pace.ended(waiting[1], call)
 
     def answered(self, call: int, reply: object) -> None:
         """Give a reply to whoever waits for it; one that nobody waits for is dropped."""
@@ -248,6 +253,7 @@ class Context:
         if waiting is None:
             return
         then, to = waiting
+        self.pace.ended(to, call)
         unreachable = isinstance(reply, Failed) and reply.reason is Reason.UNREACHABLE
         if unreachable and self.members.broken(to):
             self.note("peer_down", peer=to, why="unreachable")

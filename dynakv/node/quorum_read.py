@@ -79,7 +79,8 @@ class QuorumRead:
                 chosen.setdefault(replica, []).extend(entries)
         ctx.at(self._deadline_ms, self._expire)
         if self._spare:
-            ctx.at(ctx.now.mono_ms + ctx.config.hedge_ms, self._hedge)
+            ctx.pace.read(len(self._findings.keys))
+            ctx.at(ctx.now.mono_ms + ctx.pace.hedge_after_ms(), self._hedge)
         for replica in sorted(asked, key=lambda replica: replica == ctx.node_id):
             self._load(replica, sorted(asked[replica]))
 
@@ -88,21 +89,27 @@ class QuorumRead:
         turn = ctx.counters.gets % len(replicas)  # spreads the work over equal candidates
         rotated = replicas[turn:] + replicas[:turn]
         own = ctx.node_id
-        return sorted(rotated, key=lambda r: 0 if r == own else 1 if ctx.members.up(r) else 2)
+        now_ms, up, slow = ctx.now.mono_ms, ctx.members.up, ctx.pace.slow
+        return sorted(
+            rotated,
+            key=lambda r: 0 if r == own else 3 if not up(r) else 2 if slow(r, now_ms) else 1,
+        )
 
     def _load(self, replica: NodeId, entries: list[int]) -> None:
         ctx, keys = self._ctx, self._findings.keys
         if len(entries) < len(keys):
             keys = [keys[i] for i in entries]
         load = Load(self._placement.keyspace_id, self._placement.epoch, keys)
-        then = partial(self._loaded, replica, entries)
+        then = partial(self._loaded, replica, entries, ctx.now.mono_ms)
         self._out += 1
         if replica == ctx.node_id:
             self._replica.load(load, then, own=True)
         else:
             self._calls.append(ctx.ask(replica, load, self._deadline_ms, then))
 
-    def _loaded(self, replica: NodeId, entries: list[int], reply: object) -> None:
+    def _loaded(self, replica: NodeId, entries: list[int], asked_ms: int, reply: object) -> None:
+        if replica != self._ctx.node_id:
+            self._ctx.pace.loaded(self._ctx.now.mono_ms - asked_ms)
         if self._over:
             return
         if isinstance(reply, Failed):
@@ -249,9 +256,15 @@ class QuorumRead:
                 self._load(replica, sorted(asked))
 
     def _hedge(self) -> None:
-        if self._open:
-            self._ctx.counters.hedged_reads += 1
+        """Ask the remaining replicas too, or look again later whether that may be."""
+        if not self._open or self._over:
+            return
+        ctx = self._ctx
+        if ctx.pace.may_hedge(self._open):
+            ctx.counters.hedged_reads += 1
             self._ask_spare()
+        else:
+            ctx.at(ctx.now.mono_ms + ctx.config.hedge_ms, self._hedge)
 
     def _expire(self) -> None:
         for call in self._calls:
