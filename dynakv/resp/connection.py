@@ -10,7 +10,8 @@ their order; replies leave in the order of the slots. Two commands of one connec
 
 The key includes the keyspace. What must wait keeps its slot, so memory is bounded by the number of
 slots: beyond it, requests wait in the backlog and the socket is not read. Nor is it while the
-client does not take its replies.
+client does not take its replies. How many slots there are follows the sizes of the replies of late
+(`window.py`).
 """
 
 import asyncio
@@ -28,6 +29,7 @@ from dynakv.resp.command import Command, Kind, unknown, wrong_arity
 from dynakv.resp.order import KeyOrder
 from dynakv.resp.replies import CommandError
 from dynakv.resp.requests import Request, RequestReader
+from dynakv.resp.window import Window
 
 if TYPE_CHECKING:
     from dynakv.resp.door import Door
@@ -75,6 +77,7 @@ class Connection(asyncio.Protocol):
         self._backlog: deque[Request] = deque()
         self._barrier: Slot | None = None
         self._barrier_command: _Waiting | None = None
+        self._window = Window()
         self._ending = False  # nothing more is read; closes with the last reply
         self._last_words = b""  # sent then
         self._unread = False  # the client does not take its replies
@@ -179,7 +182,9 @@ class Connection(asyncio.Protocol):
                 slot.link = None  # slots are not seen by the collector: no cycles, no long chains
                 out.append(reply)
             if out:
-                self._transport.write(out[0] if len(out) == 1 else b"".join(out))
+                whole = out[0] if len(out) == 1 else b"".join(out)
+                self._transport.write(whole)
+                self._window.sent(len(out), len(whole))
             for order in self._orders.values():
                 if slots:
                     order.prune()
@@ -199,7 +204,7 @@ class Connection(asyncio.Protocol):
         if waiting is not None and self._slots and self._slots[0] is waiting.slot:
             self._barrier_command = None
             self._start(waiting.command, waiting.scope, waiting.request, waiting.slot)
-        if len(self._slots) <= limits.RESP_UNANSWERED_MAX // 2:
+        if len(self._slots) <= self._window.slots // 2:
             self._drain()
         self._flow()
 
@@ -214,7 +219,7 @@ class Connection(asyncio.Protocol):
             if self._barrier.reply is None:
                 return True
             self._barrier = None
-        return len(self._slots) >= limits.RESP_UNANSWERED_MAX
+        return len(self._slots) >= self._window.slots
 
     def _flow(self) -> None:
         """Read only while there is room for what comes."""

@@ -1,4 +1,5 @@
 import pytest
+from msgspec.structs import replace
 
 from dynakv import limits
 from dynakv.errors import Failure, Kind
@@ -144,6 +145,8 @@ def test_requests_of_all_connections_in_one_turn_are_one_message_per_kind(world:
 
 def test_a_column_is_cut_where_a_message_is_full(world: World, client: Client) -> None:
     many = [world.client() for _ in range(3)]
+    for one in many:
+        see_small_replies(world, one)
     for place, one in enumerate(many):
         one.send_all(*(f"GET k{place}:{i}" for i in range(500)))
     assert [len(m.keys) for m in world.asked()] == [1_000, 500]
@@ -204,9 +207,39 @@ def test_a_command_behind_a_failed_write_runs(world: World, client: Client) -> N
 # --- flow ------------------------------------------------------------------------------------
 
 
+def see_small_replies(world: World, client: Client) -> None:
+    """Let the connection learn that its replies are small."""
+    for _ in range(4):
+        client.send_all("PING")
+        assert client.replies() == [b"PONG"]
+
+
+def test_a_burst_of_gets_of_large_values_does_not_hold_them_all(
+    world: World, client: Client
+) -> None:
+    client.send_all("SET large v")
+    world.run()
+    assert client.replies() == [b"OK"]
+    record = world.node.records["default", b"large"]
+    world.node.records["default", b"large"] = replace(record, value=bytes(1 << 20))
+    fresh = world.client()
+    fresh.send_all(*["GET large"] * 1_024)
+    found = 0
+    under_way = []
+    while found < 1_024:
+        world.turns()
+        under_way.append(sum(len(message.keys) for message, _ in world.node.waiting))
+        world.node.answer()
+        found += len(fresh.replies())
+    first = limits.RESP_HELD_BYTES_MAX // limits.RESP_REPLY_BYTES_GUESS
+    assert under_way[0] == first
+    assert max(under_way[1:]) <= limits.RESP_HELD_BYTES_MAX >> 20
+
+
 def test_beyond_so_many_unanswered_commands_the_socket_is_not_read(
     world: World, client: Client
 ) -> None:
+    see_small_replies(world, client)
     count = limits.RESP_UNANSWERED_MAX + 10
     client.send_all(*(f"GET k{i}" for i in range(count)))
     assert sum(len(m.keys) for m in world.asked()) == limits.RESP_UNANSWERED_MAX
