@@ -15,9 +15,10 @@ tags the hash is the token, whose top bits name the group, so the low bits are f
 
 The leaves live in the node, not on disk (leaf rows in the transaction cost 31 % of write speed),
 and follow the before and after of every STORE reply. In an empty directory every group is known,
-and zero; after a restart on records a group is unknown, has no root, and takes no part in
-anti-entropy until it was rebuilt from a scan. A damaged row makes its group unknown, too: nobody
-can say what it last contributed.
+and zero. After a restart on records a group is known if its leaves were flushed while it was at
+rest (`node/clean_marks.py`); else it is unknown, has no root, and takes no part in anti-entropy
+until it was rebuilt from a scan (`node/rebuild.py`). A damaged row makes its group unknown, too:
+nobody can say what it last contributed.
 """
 
 from array import array
@@ -38,6 +39,7 @@ those of a keyspace with 256 groups take 256 KiB of memory."""
 _LEAF_MASK = LEAVES - 1
 _ZERO = bytes(8 * LEAVES)
 _LEAVES = Layout(f"<{LEAVES}Q").pack
+_UNPACK = Layout(f"<{LEAVES}Q").unpack
 
 Leaves: TypeAlias = "array[int]"
 
@@ -53,7 +55,7 @@ class HashTrees:
     `drifts` counts groups whose leaves a rebuild found wrong although they counted as known.
     """
 
-    __slots__ = ("_empty", "_leaves", "_rebuilds", "drifts")
+    __slots__ = ("_empty", "_leaves", "_lost", "_rebuilds", "drifts")
 
     def __init__(self, *, empty: bool) -> None:
         """Begin on a directory in which no record was ever stored (`empty`), or on any other."""
@@ -61,6 +63,7 @@ class HashTrees:
         # None: unknown. A group that was never touched is absent: zero if `_empty`, else unknown.
         self._leaves: dict[tuple[int, int], Leaves | None] = {}
         self._rebuilds: dict[tuple[int, int], _Rebuild] = {}
+        self._lost: dict[tuple[int, int], None] = {}
         self.drifts = 0
 
     def update(self, keyspace: int, group: int, key: bytes, before: Row, after: Row) -> None:
@@ -76,13 +79,25 @@ class HashTrees:
                 leaves[xxh3_64_intdigest(key) & _LEAF_MASK] ^= _change(before, after)
         if before is DAMAGED or after is DAMAGED:
             self._leaves[where] = None
+            self._lost[where] = None
         if self._rebuilds and where in self._rebuilds:
             self._update_rebuild(where, key, before, after)
 
     def forget(self, keyspace: int, group: int) -> None:
         """Make a group unknown: its rows were found damaged, or changed behind our back."""
         self._leaves[keyspace, group] = None
+        self._lost[keyspace, group] = None
         self._rebuilds.pop((keyspace, group), None)
+
+    def adopt(self, keyspace: int, group: int, leaves: list[int]) -> None:
+        """Make a group known by leaves that were flushed while nothing was written to it."""
+        assert len(leaves) == LEAVES
+        self._leaves[keyspace, group] = array("Q", leaves)
+
+    def take_lost(self) -> list[tuple[int, int]]:
+        """Return the groups that became unknown since the last call."""
+        lost, self._lost = self._lost, {}
+        return list(lost)
 
     def known(self, keyspace: int, group: int) -> bool:
         """Say whether the leaves stand for exactly the rows of the group."""
@@ -136,7 +151,8 @@ class HashTrees:
             return False
         assert rebuild.complete
         old = self._known_leaves(keyspace, group)
-        self.drifts += old is not None and old != rebuild.leaves
+        # What is damaged is missing from the new leaves, and no drift.
+        self.drifts += old is not None and old != rebuild.leaves and not rebuild.damaged
         self._leaves[where] = rebuild.leaves
         return True
 
@@ -165,12 +181,13 @@ class HashTrees:
 class _Rebuild:
     """A group's leaves in the making."""
 
-    __slots__ = ("changed", "complete", "leaves", "through")
+    __slots__ = ("changed", "complete", "damaged", "leaves", "through")
 
     def __init__(self) -> None:
         self.leaves = _no_leaves()
         self.through: bytes | None = None  # keys up to this one are counted; None: none yet
         self.complete = False  # all keys are counted
+        self.damaged = False  # some row was, and is not counted
         # What became of keys not yet counted that were written since the last page was counted:
         # at least as new as what the outstanding page shows of them.
         self.changed: dict[bytes, Row] = {}
@@ -185,7 +202,24 @@ class _Rebuild:
         for key, row in {**rows, **changed}.items():
             if isinstance(row, Record):  # a damaged row counts nothing: the replicas shall differ
                 self.leaves[leaf_of(key)] ^= row.checksum
+            elif row is DAMAGED:
+                self.damaged = True
         self.changed = {}  # beyond `through` the next page, asked later, shows them
+
+
+def pack(leaves: list[int]) -> bytes:
+    """Return the leaves of a group as they are kept on disk."""
+    return _LEAVES(*leaves)
+
+
+def unpack(packed: bytes) -> list[int]:
+    """Return the leaves of `pack`; 8 * LEAVES bytes."""
+    return list(_UNPACK(packed))
+
+
+def root_of(packed: bytes) -> int:
+    """Return the root over packed leaves."""
+    return xxh3_64_intdigest(packed)
 
 
 def _no_leaves() -> Leaves:

@@ -14,12 +14,13 @@ from dynakv import limits
 class Members:
     """Last signs of life of the peers; times are monotonic milliseconds."""
 
-    __slots__ = ("_heard_ms", "_suspect_ms", "_ticked_ms", "_up")
+    __slots__ = ("_heard_ms", "_returns", "_suspect_ms", "_ticked_ms", "_up")
 
     def __init__(self, peers: Iterable[str], now_ms: int, suspect_ms: int) -> None:
         """Begin with every peer down until it is heard from."""
         self._heard_ms = dict.fromkeys(peers, now_ms)
         self._up = dict.fromkeys(self._heard_ms, False)
+        self._returns = dict.fromkeys(self._heard_ms, 0)
         self._suspect_ms = suspect_ms
         self._ticked_ms = now_ms
 
@@ -33,6 +34,7 @@ class Members:
         if self._up[peer]:
             return False
         self._up[peer] = True
+        self._returns[peer] += 1
         return True
 
     def broken(self, peer: str) -> bool:
@@ -60,6 +62,10 @@ class Members:
     def up(self, peer: str) -> bool:
         """Say whether the peer is believed up."""
         return self._up[peer]
+
+    def returns(self, peer: str) -> int:
+        """Return how often the peer came up; the first time counts."""
+        return self._returns[peer]
 
     def states(self) -> dict[str, bool]:
         """Return the opinion about every peer."""

@@ -25,14 +25,27 @@ class AntiEntropy:
         """Begin with nothing to do."""
         self._ctx = ctx
         self._replica = replica
-        self._waiting: dict[_What, list[Then]] = {}
+        # What waits, with the peer's leaves where a Compare brought them, and who wants to hear.
+        self._waiting: dict[_What, tuple[list[int] | None, list[Then]]] = {}
         self._running = 0
         self._beginning = False
 
-    def sync(self, keyspace_id: int, group: int, peer: NodeId, then: Then) -> None:
+    def pending(self) -> int:
+        """Return how many sessions run or wait."""
+        return self._running + len(self._waiting)
+
+    def sync(
+        self,
+        keyspace_id: int,
+        group: int,
+        peer: NodeId,
+        then: Then,
+        leaves: list[int] | None = None,
+    ) -> None:
         """Make a group equal here and on the peer; `then` is called exactly once, perhaps at once.
 
-        The comparison begins after this call. Both must be replicas of the group.
+        The comparison begins after this call, unless `leaves`, what a Compare said of the peer's
+        tree, are given. Both must be replicas of the group.
         """
         ctx = self._ctx
         placement = ctx.by_id.get(keyspace_id)
@@ -47,8 +60,12 @@ class AntiEntropy:
             why = f"{len(self._waiting)} sessions wait already"
             then(Synced(Ending.FAILED, why))
         else:
-            # Whoever asks for what waits already shares it: it has not begun.
-            self._waiting.setdefault((keyspace_id, group, peer), []).append(then)
+            # Whoever asks for what waits already shares it: it has not begun. Leaves of an earlier
+            # moment are no answer to who asks now.
+            what = (keyspace_id, group, peer)
+            _, thens = self._waiting.get(what, (None, []))
+            known = leaves if not thens else None
+            self._waiting[what] = (known, [*thens, then])
             self._begin()
 
     def _begin(self) -> None:
@@ -57,12 +74,12 @@ class AntiEntropy:
         self._beginning = True
         while self._waiting and self._running < self._ctx.config.repair_sessions:
             what = next(iter(self._waiting))
-            thens = self._waiting.pop(what)
+            leaves, thens = self._waiting.pop(what)
             keyspace_id, group, peer = what
             placement = self._ctx.by_id[keyspace_id]
             self._running += 1
             ended = partial(self._ended, thens)
-            Session(self._ctx, self._replica, placement, group, peer, ended).start()
+            Session(self._ctx, self._replica, placement, group, peer, ended).start(leaves)
         self._beginning = False
 
     def _ended(self, thens: list[Then], synced: Synced) -> None:

@@ -19,6 +19,7 @@ from dynakv.core.table import Remembered
 from dynakv.node.cuts import Cuts
 from dynakv.node.damage import DamagedRows
 from dynakv.node.messages import (
+    STORE,
     Ask,
     Effect,
     Failed,
@@ -30,6 +31,8 @@ from dynakv.node.messages import (
 )
 from dynakv.node.pace import Pace
 from dynakv.node.repair_wanted import RepairWanted
+from dynakv.node.row_writes import RowWrites
+from dynakv.node.tasks import Tasks
 
 Then = Callable[[object], None]  # gets the reply to an ask
 
@@ -48,6 +51,7 @@ class Config(Struct, frozen=True):
     heartbeat_ms: int = limits.HEARTBEAT_MS
     suspect_ms: int = limits.SUSPECT_MS
     heal_after_ms: int = limits.HEAL_AFTER_MS
+    repair: bool = True  # replicas are compared in the background
     repair_pause_ms: int = limits.REPAIR_PAUSE_MS
     repair_attempt_ms: int = limits.REPAIR_ATTEMPT_MS
     repair_sessions: int = limits.REPAIR_SESSIONS
@@ -57,12 +61,22 @@ class Config(Struct, frozen=True):
     hint_bytes_max: int = limits.HINT_BYTES_MAX  # per target
     hint_age_ms: int = limits.HINT_AGE_MS
     hint_pause_ms: int = limits.HINT_PAUSE_MS
+    repair_interval_ms: int = limits.REPAIR_INTERVAL_MS
+    clean_after_ms: int = limits.CLEAN_AFTER_MS
+    scrub_every_ms: int = limits.SCRUB_EVERY_MS
+
+    @property
+    def look_ms(self) -> int:
+        """How often to look whether something of repair is due."""
+        wanted_ms = self.repair_interval_ms // limits.REPAIR_LOOKS
+        return min(max(wanted_ms, limits.LOOK_MS_MIN), limits.LOOK_MS_MAX)
 
 
 class Counters:
     """How often what happened since the start; plain integers that the shell reads."""
 
     __slots__ = (
+        "clean_marks",
         "clock_refusals",
         "damaged_rows",
         "failed_entries",
@@ -73,6 +87,7 @@ class Counters:
         "groups_collected",
         "groups_compared",
         "groups_differing",
+        "heals_tried",
         "hedged_reads",
         "hints_delivered",
         "hints_dropped_for_age",
@@ -80,6 +95,8 @@ class Counters:
         "hints_kept",
         "puts",
         "read_repairs",
+        "rebuilds",
+        "rebuilt_rows",
         "records_dropped",
         "refused_stamps",
         "repair_bytes_in",
@@ -87,7 +104,9 @@ class Counters:
         "repair_keys_listed",
         "repair_records_in",
         "repair_records_out",
+        "repair_rounds",
         "repairs_failed",
+        "scrubbed_groups",
         "write_backs",
     )
 
@@ -96,6 +115,7 @@ class Counters:
         for name in self.__slots__:
             setattr(self, name, 0)
 
+    clean_marks: int
     clock_refusals: int
     damaged_rows: int
     failed_entries: int
@@ -103,9 +123,10 @@ class Counters:
     floors_adopted: int
     foreign_frames: int
     gets: int
+    groups_collected: int
     groups_compared: int
     groups_differing: int
-    groups_collected: int
+    heals_tried: int
     hedged_reads: int
     hints_delivered: int
     hints_dropped_for_age: int
@@ -113,6 +134,8 @@ class Counters:
     hints_kept: int
     puts: int
     read_repairs: int
+    rebuilds: int
+    rebuilt_rows: int
     records_dropped: int
     refused_stamps: int
     repair_bytes_in: int
@@ -120,7 +143,9 @@ class Counters:
     repair_keys_listed: int
     repair_records_in: int
     repair_records_out: int
+    repair_rounds: int
     repairs_failed: int
+    scrubbed_groups: int
     write_backs: int
 
 
@@ -203,6 +228,9 @@ class Context:
         self.damaged_rows = DamagedRows(config.heal_after_ms)
         self.repair_wanted = RepairWanted()
         self.missed: Missed = _nobody_keeps  # what a replica did not take of a write
+        self.writes = RowWrites(self._ask_store)
+        self.tasks = Tasks()
+        self.repair_paused = not config.repair  # operators may pause and resume it
         self.counters = Counters()
         self.effects: list[Effect] = []
         self.layout = layout
@@ -240,6 +268,9 @@ class Context:
         self.pace.asked(to, call, self.now.mono_ms)
         self.effects.append(Ask(call, to, message, deadline_ms))
         return call
+
+    def _ask_store(self, message: object, then: Then) -> None:
+        self.ask(STORE, message, 0, then)
 
     def forget(self, call: int) -> None:
         """Ignore the reply to this call, if it still comes."""

@@ -35,6 +35,16 @@ class DamagedRows:
         since_ms = self._since_ms.get((keyspace, key))
         return since_ms is not None and now_ms - since_ms >= self._heal_after_ms
 
+    def known(self, keyspace: int, key: bytes) -> bool:
+        """Say whether the row was seen damaged and not whole since."""
+        return (keyspace, key) in self._since_ms
+
+    def due(self, now_ms: int, most: int) -> list[tuple[int, bytes]]:
+        """Return up to `most` (keyspace id, key) that may be healed now. O(damaged rows)."""
+        latest_ms = now_ms - self._heal_after_ms
+        due = [where for where, since_ms in self._since_ms.items() if since_ms <= latest_ms]
+        return due[:most]
+
     def healed(self, keyspace: int, key: bytes) -> None:
         """Forget a row that is whole again."""
         self._since_ms.pop((keyspace, key), None)

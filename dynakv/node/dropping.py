@@ -71,7 +71,7 @@ class Dropping:
             self._follow(keyspace, group, reply)
             self._go_on(keyspace, group, floor, page.next)
 
-        self._ctx.ask(STORE, drop, 0, dropped)
+        self._ctx.writes.ask(drop, dropped)
 
     def _follow(self, keyspace: int, group: int, reply: Dropped) -> None:
         ctx = self._ctx

@@ -13,6 +13,7 @@ messages of one turn that fit together become one operation when the turn ends, 
 one stamp run, one deadline and one ask per peer serve them all.
 """
 
+from collections.abc import Callable
 from functools import partial
 from random import Random
 from typing import assert_never
@@ -23,6 +24,7 @@ from dynakv.core.table import Remembered
 from dynakv.errors import Failure
 from dynakv.node.antientropy import AntiEntropy
 from dynakv.node.collection import Collection
+from dynakv.node.clean_marks import CleanMarks
 from dynakv.node.compare import Comparer
 from dynakv.node.context import Config, Context
 from dynakv.node.dropping import Dropping
@@ -30,6 +32,7 @@ from dynakv.node.expire import ExpireBatch
 from dynakv.node.fencing import Fencing
 from dynakv.node.figures import NodeFigures, node_figures
 from dynakv.node.get import GetBatch
+from dynakv.node.healer import Healer
 from dynakv.node.heartbeat import Heartbeat
 from dynakv.node.hints import Hints
 from dynakv.node.messages import (
@@ -53,8 +56,10 @@ from dynakv.node.messages import (
     entries_in,
 )
 from dynakv.node.put import PutBatch, put_bytes
+from dynakv.node.rebuild import Rebuilds
 from dynakv.node.repair_messages import Compare, Fence, RaiseFloor, ScanLeaves
 from dynakv.node.replica import Replica
+from dynakv.node.rounds import Rounds
 from dynakv.node.scan import QuorumScan
 from dynakv.node.stamping import Stamper
 from dynakv.node.validate import refusal, replicas_wanted
@@ -70,7 +75,11 @@ class Node:
         self._ctx = Context(remembered, config, random, now)
         self._replica = Replica(self._ctx)
         self._comparer = Comparer(self._ctx)
+        self._clean_marks = CleanMarks(self._ctx)
+        self._rebuilds = Rebuilds(self._ctx)
+        self._healer = Healer(self._ctx, self._replica)
         self.anti_entropy = AntiEntropy(self._ctx, self._replica)
+        self.rounds = Rounds(self._ctx, self.anti_entropy)
         self._stamper = Stamper(self._ctx)
         self._heartbeat = Heartbeat(self._ctx)
         self._dropping = Dropping(self._ctx)
@@ -126,6 +135,7 @@ class Node:
             case Beat():
                 self._reply(call, self._heartbeat.answer(sender or "", message))
             case Compare():
+                self.rounds.asked_by(sender or "", message)
                 self._comparer.compare(message, partial(self._reply, call))
             case ScanLeaves():
                 self._comparer.scan_leaves(message, partial(self._reply, call))
@@ -150,6 +160,11 @@ class Node:
         if full != self._ctx.disk_full:
             self._ctx.disk_full = full
             self._ctx.note("disk_full" if full else "disk_has_room")
+
+    def drain(self, then: Callable[[], None], now: Now) -> None:
+        """Flush what makes the next start cheap, then call `then`; nothing is asked any more."""
+        self._at(now)
+        self._clean_marks.drain(then)
 
     def tick(self, now: Now) -> None:
         """Let time pass."""

@@ -77,7 +77,7 @@ class Replica:
             assert isinstance(answer, Merged)
             reply(self._merged(placement, message, answer, outcomes, previous=save.previous))
 
-        self._ctx.ask(STORE, message, 0, merged)
+        self._ctx.writes.ask(message, merged)
 
     def _fences(
         self,

@@ -353,4 +353,7 @@ class Session:
 
 def _covered(record: Record, by: Record | None, floor: int) -> bool:
     """Say whether a replica that holds `by`, or nothing under its floor, needs no `record`."""
-    return droppable(record, floor) if by is None else covers(by, record)
+    if by is not None:
+        return covers(by, record)
+    # Under no floor at all even a row that says nothing (`node/write_back.py`) is to be alike.
+    return floor > 0 and droppable(record, floor)

@@ -1,9 +1,10 @@
 """One run: a cluster under faults and load, then healed; safety always, convergence at the end.
 
-The order of the end matters. First everything heals and what is under way ends. Then every key is
-read at the level `all`, which repairs it, at nodes whose caches are warm; then every process is
-killed and started again, so that the second round of reads comes from the disks. At last the rows
-of all replicas are compared with each other.
+The order of the end matters. First everything heals and what is under way ends. Then the replicas
+must become equal by themselves: rows, hash trees, nothing damaged, while no client asks for
+anything. Then every key is read at the level `all`, at nodes whose caches are warm; then every
+process is killed and started again, so that the second round of reads comes from the disks. At last
+rows are compared once more, and every hash tree with one made from the rows of its disk.
 """
 
 from collections.abc import Sequence
@@ -27,6 +28,7 @@ from dynakv.sim.checkers import Checker
 from dynakv.sim.clock import MachineClock
 from dynakv.sim.disk import Disk
 from dynakv.sim.drops import Drops
+from dynakv.sim.equality import Equality
 from dynakv.sim.faults import Faults
 from dynakv.sim.hint_judge import HintJudge
 from dynakv.sim.history import Violation, Write, record_text
@@ -100,6 +102,7 @@ class Cluster:
         )
         self.hint_judge = HintJudge(self.processes, self.keyspace)
         self.drops = Drops(self.keyspace, self.processes)
+        self.equality = Equality(self.keyspace, self.processes)
         self._unread: dict[bytes, None] = {}
 
     def _process(self, name: str, layout: bytes) -> Process:
@@ -127,6 +130,7 @@ class Cluster:
         """Run to the end; raises Violation."""
         self._trouble()
         self._heal()
+        self._converge()
         self._read_everything("warm")
         for process in self.processes:
             process.crash("restart")
@@ -134,6 +138,7 @@ class Cluster:
         self._read_everything("cold")
         self._run_for(3 * SECOND)  # repairs of the last reads
         self._compare_rows()
+        self._judge_trees()
         self._count_load()
 
     def _run_for(self, span_us: int) -> None:
@@ -158,6 +163,30 @@ class Cluster:
                 raise Violation("L12", f"hints left {HEALED_S_MAX} s after healing: {left}")
             self._run_for(SECOND)
         self.hint_judge.judge_figures()
+
+    def _converge(self) -> None:
+        """L2: without any client's help all replicas become equal, and their trees say so."""
+        began_us = self.timeline.now_us
+        while True:
+            unequal = self.equality.unequal()
+            if not unequal:
+                break
+            if self.timeline.now_us - began_us >= HEALED_S_MAX * SECOND:
+                raise Violation("L2", f"{HEALED_S_MAX} s after healing: " + "\n    ".join(unequal))
+            self._run_for(SECOND // 2)
+        self.workload.count("ms to converge", (self.timeline.now_us - began_us) // 1000)
+
+    def _judge_trees(self) -> None:
+        """Every tree that is known stands for the rows on its disk, and never did not.
+
+        Collection goes on: a tree may follow its disk by the time of a reply, not for long.
+        """
+        for _ in range(30):
+            wrong = self.equality.wrong_trees()
+            if not wrong:
+                return
+            self._run_for(SECOND // 10)
+        raise Violation("trees", "\n    ".join(wrong))
 
     def _read_everything(self, round_name: str) -> None:
         """Read every key at `all` until it succeeds, with a probe at every node."""

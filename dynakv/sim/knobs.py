@@ -93,6 +93,11 @@ class Knobs:
     stamp_age_ms: int  # the oldest stamp of a client's write that is not refused at the door
     collect_every_ms: int
     collect_pause_ms: int
+    # --- repair
+    repair_interval_ms: int
+    repair_pause_ms: int
+    clean_after_ms: int
+    scrub_every_ms: int
 
     @property
     def clock_error_ms(self) -> int:
@@ -160,4 +165,8 @@ def draw(seed: int, seconds: int, nodes: int | None = None) -> Knobs:
         stamp_age_ms=random.choice((1_000, 60_000)),
         collect_every_ms=random.choice((500, 2_000)),
         collect_pause_ms=random.choice((0, 0, 10)),
+        repair_interval_ms=random.choice((2_000, 5_000, 10_000)),
+        repair_pause_ms=random.choice((0, 10, 50)),
+        clean_after_ms=random.choice((100, 500, 3_000)),
+        scrub_every_ms=random.choice((5_000, 8_000)),
     )

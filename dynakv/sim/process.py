@@ -122,6 +122,11 @@ class Process:
             stamp_age_ms_max=knobs.stamp_age_ms,
             collect_every_ms=knobs.collect_every_ms,
             collect_pause_ms=knobs.collect_pause_ms,
+            repair_interval_ms=knobs.repair_interval_ms,
+            repair_pause_ms=knobs.repair_pause_ms,
+            repair_attempt_ms=knobs.attempt_ms,
+            clean_after_ms=knobs.clean_after_ms,
+            scrub_every_ms=knobs.scrub_every_ms,
         )
         random = Random(self._random.getrandbits(64))  # noqa: S311 - a seed decides
         self.node = Node(self.disk.start(), config, random, self.clock.now())

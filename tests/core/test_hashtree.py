@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dynakv.core.hashtree import LEAVES, HashTrees, leaf_of
+from dynakv.core.hashtree import LEAVES, HashTrees, leaf_of, pack, root_of, unpack
 from dynakv.core.layout import token_of
 from dynakv.core.record import Record, checksum_of, merge, with_expiry, written
 from dynakv.core.table import DAMAGED, Row
@@ -173,6 +173,30 @@ def test_a_forgotten_group_is_unknown_and_its_rebuild_ends() -> None:
     assert not trees.finish(KS, GROUP)
 
 
+def test_a_group_that_becomes_unknown_is_told_once() -> None:
+    replica = Replica()
+    replica.write(written(b"k", b"v", 0, 1, 1))
+    assert replica.trees.take_lost() == []
+    replica.trees.update(KS, GROUP, b"k", DAMAGED, DAMAGED)
+    replica.trees.forget(KS, GROUP + 1)
+    assert replica.trees.take_lost() == [(KS, GROUP), (KS, GROUP + 1)]
+    assert replica.trees.take_lost() == []
+
+
+def test_adopted_leaves_are_known_and_follow_writes() -> None:
+    before = Replica()
+    before.write(written(b"a", b"v", 0, 1, 1))
+    leaves = before.trees.leaves(KS, GROUP)
+    assert leaves is not None
+    assert unpack(pack(leaves)) == leaves
+    assert root_of(pack(leaves)) == before.trees.root(KS, GROUP)
+    replica = Replica(empty=False)
+    replica.rows = dict(before.rows)
+    replica.trees.adopt(KS, GROUP, leaves)
+    replica.write(written(b"b", b"v", 0, 1, 1))
+    assert replica.trees.leaves(KS, GROUP) == scan(replica.intact())
+
+
 def rebuilt(replica: Replica, size: int) -> None:
     replica.trees.begin_rebuild(KS, GROUP)
     through: bytes | None = None
@@ -203,6 +227,15 @@ def test_a_rebuild_of_a_known_group_counts_drift_and_corrects_it() -> None:
     rebuilt(replica, 2)
     assert replica.trees.drifts == 1
     assert replica.trees.leaves(KS, GROUP) == scan(replica.intact())
+
+
+def test_damage_that_a_rebuild_finds_is_no_drift() -> None:
+    replica = Replica()
+    replica.write(written(b"a", b"v", 0, 1, 1))
+    replica.rows[b"a"] = DAMAGED
+    rebuilt(replica, 2)
+    assert replica.trees.drifts == 0
+    assert replica.trees.leaves(KS, GROUP) == [0] * LEAVES
 
 
 def test_a_known_group_stays_in_use_while_it_is_rebuilt() -> None:

@@ -77,3 +77,14 @@ def test_a_peer_that_only_speaks_is_not_up_but_stays_up_by_speaking() -> None:
     it.heard("a", 60)
     assert it.tick(100) == []
     assert it.up("a")
+
+
+def test_returns_count_how_often_a_peer_came_up() -> None:
+    members = Members(["a"], 0, 5_000)
+    assert members.returns("a") == 0
+    members.answered("a", 10)
+    members.answered("a", 20)
+    assert members.returns("a") == 1
+    members.broken("a")
+    members.answered("a", 30)
+    assert members.returns("a") == 2

@@ -150,8 +150,9 @@ class Cluster:
             empty=not disk.rows,
             facts=dict(disk.facts),
         )
-        # Nothing is collected but where a test is about that.
-        config = Config(NodeId(node_id), **{"collect_every_ms": 0, **self.config})  # type: ignore[arg-type]
+        # Nothing is collected, and replicas compare themselves, only where a test is about that.
+        knobs = {"collect_every_ms": 0, "repair": False, **self.config}
+        config = Config(NodeId(node_id), **knobs)  # type: ignore[arg-type]
         return Node(remembered, config, Random(int(node_id[1:])), self.clock_of(node_id))
 
     def clock_of(self, node_id: str) -> Now:
