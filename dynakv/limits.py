@@ -44,6 +44,7 @@ SUSPECT_MS: Final = 5_000  # silence after which a peer counts as down
 PAUSE_MS: Final = 1_000  # after a pause of this length a node doubts itself before its peers
 REFUSING_MS: Final = 200  # so long a draining node refuses in words before it closes its doors
 DRAIN_MS: Final = 5_000  # then, of each door, for calls under way; an attempt takes 2 s
+FLUSH_MS: Final = 2_000  # last, for the hash trees: without it the next start reads every row
 STATUS_DISK_MS: Final = 500  # how long an operator's question waits for the disk
 
 # --- Raft ------------------------------------------------------------------------------------

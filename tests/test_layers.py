@@ -54,6 +54,7 @@ PROTOBUF_IMPORTERS = {
     "rpc/peers.py": "the links to other nodes",
     "rpc/pipeline.py": "the streaming method of KVStore",
     "rpc/ring_state.py": "the layout as both services show it",
+    "rpc/node_tasks.py": "what a node works on, as its service shows it",
     "rpc/status.py": "error details",
     "client/": "a client of KVStore",
     "admin/": "a client of the admin methods",

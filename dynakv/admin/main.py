@@ -202,6 +202,78 @@ def what_if(
     raise typer.Exit(EXIT_LOST if shown.loses_a_quorum else 0)
 
 
+@app.command(cls=_OptionalInterval)
+def tasks(
+    *,
+    output: OutputOption = Output.TABLE,
+    watch: Annotated[
+        str | None,
+        typer.Option("--watch", metavar="[SECONDS]", help="Look again and again, every 2 s."),
+    ] = None,
+    endpoints: Endpoints = None,
+) -> None:
+    """Show what every node works on: rounds of anti-entropy, rebuilds, scrubs, repairs.
+
+    DONE counts shard groups, SHIPPED bytes of keys and values in either direction.
+    """
+    import asyncio
+    import sys
+
+    from dynakv.admin import status_command
+    from dynakv.admin import tasks as task_lists
+    from dynakv.client.endpoints import endpoints as chosen
+
+    interval_ms = 0 if watch is None else status_command.interval_ms(watch)
+    looking = task_lists.show(
+        chosen(endpoints),
+        interval_ms,
+        as_data=output is Output.JSON,
+        clear=sys.stdout.isatty(),
+    )
+    raise typer.Exit(asyncio.run(looking))
+
+
+@app.command()
+def repair(
+    *,
+    keyspace: Annotated[
+        str, typer.Option("--keyspace", "-k", metavar="NAME", help="[default: all]")
+    ] = "",
+    group: Annotated[
+        int | None, typer.Option("--group", "-g", metavar="N", min=0, help="One shard group.")
+    ] = None,
+    node: Annotated[
+        str, typer.Option("--node", metavar="NODE,...", help="Nodes to repair. [default: all]")
+    ] = "",
+    wait: Annotated[bool, typer.Option("--wait", help="Until all replicas are equal.")] = False,
+    timeout: Annotated[
+        str | None, typer.Option("--timeout", metavar="TIME", help="Of --wait. [default: 10m]")
+    ] = None,
+    endpoints: Endpoints = None,
+) -> None:
+    """Let nodes compare their replicas with those of their peers now, and ship what differs.
+
+    They do so by themselves, every 10 minutes and after each return. Exit codes: 0 begun, or with
+    --wait equal; 1 some node did not begin, or was not equal in time.
+    """
+    import asyncio
+
+    from dynakv.admin import repair as repairs
+    from dynakv.client import texts
+    from dynakv.client.endpoints import endpoints as chosen
+
+    if timeout is not None and not wait:
+        raise UsageError("--timeout is for --wait")
+    if group is not None and not keyspace:
+        raise UsageError("--group is one of a keyspace: name it with --keyspace")
+    timeout_ms = repairs.WAIT_MS
+    if timeout is not None:
+        timeout_ms = texts.duration_ms(timeout, "--timeout", repairs.WAIT_MS_MAX)
+    nodes = tuple(name for name in node.split(",") if name)
+    plan = repairs.Plan(keyspace, group, nodes, wait, timeout_ms)
+    raise typer.Exit(asyncio.run(repairs.run(chosen(endpoints), plan)))
+
+
 def main() -> NoReturn:
     """Run the `dynakv-admin` command."""
     terminal.run("dynakv-admin", app)

@@ -97,12 +97,22 @@ async def inspect(
     async def one(connection: Connection) -> InspectKeyResponse:
         return await connection.inspect_key(key, Reach(keyspace, timeout_ms=within_ms))
 
-    async def answer(address: str) -> InspectKeyResponse | str:
+    return await each(addresses, one, within_ms)
+
+
+async def each(
+    addresses: dict[str, str],
+    question: Callable[[Connection], Coroutine[Any, Any, T]],
+    within_ms: int = WITHIN_MS,
+) -> dict[str, T | str]:
+    """Return what each node answers to a question, or why it does not; nodes by id."""
+
+    async def answer(address: str) -> T | str:
         if not address:
             return "its client address is not known"
         try:
             async with asyncio.timeout(within_ms / 1000):
-                return await _with(address, within_ms, one)
+                return await _with(address, within_ms, question)
         except TimeoutError:
             return f"no answer within {within_ms / 1000:g} s"
         except DynaKVError as error:

@@ -22,7 +22,7 @@ from msgspec import Struct
 from dynakv import limits
 from dynakv.core.layout import Level
 from dynakv.errors import RefusedError, UnknownOutcomeError, UsageError
-from dynakv.v1 import kvstore_pb2, kvstore_pb2_grpc, node_status_pb2, ring_pb2
+from dynakv.v1 import kvstore_pb2, kvstore_pb2_grpc, node_status_pb2, ring_pb2, tasks_pb2
 
 CONNECT_MS: Final = 2_000  # per endpoint: a host that drops packets must not hide the next one
 SILENCE_MS: Final = 5_000  # beyond the deadline that the node keeps: then it is the node that hangs
@@ -213,6 +213,23 @@ class Connection:
         request = node_status_pb2.InspectKeyRequest(keyspace=reach.keyspace, key=key)
         reply: node_status_pb2.InspectKeyResponse = await self._call(
             "InspectKey", request, reach, writes=False
+        )
+        return reply
+
+    async def tasks(self, timeout_ms: int = 0) -> tasks_pb2.ListTasksResponse:
+        """Return what the node found works on beside its requests."""
+        reply: tasks_pb2.ListTasksResponse = await self._call(
+            "ListTasks", tasks_pb2.ListTasksRequest(), Reach(timeout_ms=timeout_ms), writes=False
+        )
+        return reply
+
+    async def start_repair(
+        self, keyspace: str, group: int | None, timeout_ms: int = 0
+    ) -> tasks_pb2.StartRepairResponse:
+        """Let the node found compare itself with its peers; an empty keyspace: all of them."""
+        request = tasks_pb2.StartRepairRequest(keyspace=keyspace, group=group)
+        reply: tasks_pb2.StartRepairResponse = await self._call(
+            "StartRepair", request, Reach(timeout_ms=timeout_ms), writes=False
         )
         return reply
 

@@ -183,6 +183,11 @@ class Node:
         effects, self._ctx.effects = self._ctx.effects, []
         return effects
 
+    def repair(self, keyspace_id: int | None, group: int | None, now: Now) -> list[int]:
+        """Compare with every peer: all, a keyspace or a group; return the ids of the tasks."""
+        self._at(now)
+        return self.rounds.repair(keyspace_id, group)
+
     def figures(self) -> NodeFigures:
         """Return what the node knows of itself, for operators."""
         return node_figures(

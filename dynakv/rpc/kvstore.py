@@ -38,10 +38,11 @@ from dynakv.rpc.fields import (
 )
 from dynakv.rpc.methods import Context, Method, timeout_ms, unary
 from dynakv.rpc.node_status import NodeStatus
+from dynakv.rpc.node_tasks import NodeTasks
 from dynakv.rpc.ports import Inbox
 from dynakv.rpc.ring_state import RingState
 from dynakv.v1 import kvstore_pb2 as pb
-from dynakv.v1 import node_status_pb2, ring_pb2
+from dynakv.v1 import node_status_pb2, ring_pb2, tasks_pb2
 
 SERVICE: Final = pb.DESCRIPTOR.services_by_name["KVStore"]
 
@@ -57,6 +58,7 @@ class KVStore:
         self._wall_ms = wall_ms
         self._ring_state = RingState(inbox)
         self._status = NodeStatus(inbox, wall_ms)
+        self._tasks = NodeTasks(inbox)
 
     def handlers(self) -> dict[str, Method]:
         """Return the handler of each method of the service."""
@@ -72,6 +74,9 @@ class KVStore:
             "GetRingState": unary(self._ring_state.get, ring_pb2.GetRingStateRequest),
             "GetNodeStatus": unary(self._status.get, node_status_pb2.GetNodeStatusRequest),
             "InspectKey": unary(self._status.inspect, node_status_pb2.InspectKeyRequest),
+            "ListTasks": unary(self._tasks.list, tasks_pb2.ListTasksRequest),
+            "StartRepair": unary(self._tasks.repair, tasks_pb2.StartRepairRequest),
+            "PauseRepair": unary(self._tasks.pause, tasks_pb2.PauseRepairRequest),
         }
 
     async def put(self, request: pb.PutRequest, context: Context) -> pb.PutResponse | Failure:

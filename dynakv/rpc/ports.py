@@ -18,6 +18,7 @@ from dynakv.node.messages import (
     PeerMessage,
     PeerReply,
 )
+from dynakv.node.tasks import TaskFigures
 
 
 class Inbox(Protocol):
@@ -55,6 +56,15 @@ class Inbox(Protocol):
 
     def member_views(self) -> dict[str, MemberView]:
         """Return what this node believes of each member, itself included."""
+
+    def tasks(self) -> tuple[list[TaskFigures], bool]:
+        """Return what the node works on beside its requests, and whether repair is paused."""
+
+    def repair(self, keyspace_id: int | None, group: int | None) -> list[int]:
+        """Begin to compare with every peer: all, a keyspace or a group; the ids of the tasks."""
+
+    def pause_repair(self, *, paused: bool) -> None:
+        """Stop or resume what is compared in the background."""
 
     def figures(self) -> Figures:
         """Return what the node knows of itself."""

@@ -165,6 +165,19 @@ class CollectionSection(_Section):
     cut_age_ms: Annotated[Int, Field(ge=100, le=limits.TTL_MS_MAX)] = limits.CUT_AGE_MS
     every_ms: Annotated[Int, Field(ge=0, le=limits.TTL_MS_MAX)] = limits.COLLECT_EVERY_MS
     pause_ms: Annotated[Int, Field(ge=0, le=60_000)] = limits.COLLECT_PAUSE_MS
+class RepairSection(_Section):
+    """How replicas are compared in the background; times in milliseconds."""
+
+    enabled: bool = True
+    interval_ms: Annotated[Int, Field(ge=1_000, le=limits.SCRUB_EVERY_MS)] = (
+        limits.REPAIR_INTERVAL_MS
+    )
+    pause_ms: Annotated[Int, Field(ge=0, le=60_000)] = limits.REPAIR_PAUSE_MS
+    sessions: Annotated[Int, Field(ge=1, le=64)] = limits.REPAIR_SESSIONS
+    clean_after_ms: Annotated[Int, Field(ge=100, le=3_600_000)] = limits.CLEAN_AFTER_MS
+    scrub_every_ms: Annotated[Int, Field(ge=1_000, le=12 * limits.SCRUB_EVERY_MS)] = (
+        limits.SCRUB_EVERY_MS
+    )
 
 
 class KeyspaceEntry(_Section):
@@ -197,6 +210,7 @@ class Config(BaseSettings):
     timing: TimingSection = TimingSection()
     hints: HintsSection = HintsSection()
     collection: CollectionSection = CollectionSection()
+    repair: RepairSection = RepairSection()
     keyspaces: Annotated[
         tuple[KeyspaceEntry, ...], NoDecode, BeforeValidator(checks.json_list)
     ] = ()

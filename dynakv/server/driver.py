@@ -12,7 +12,7 @@ import asyncio
 import time
 from collections import deque
 from collections.abc import Callable
-from typing import Protocol
+from typing import Any, Protocol
 
 import structlog
 
@@ -49,6 +49,8 @@ from dynakv.node.messages import (
 )
 from dynakv.node.node import Node
 from dynakv.node.put import put_bytes
+from dynakv.node.repair_messages import ScanLeaves
+from dynakv.node.tasks import TaskFigures
 from dynakv.server.disk_queue import Disk, DiskQueue
 
 log = structlog.get_logger()
@@ -100,6 +102,7 @@ class Driver:
         self._queue = DiskQueue(disk, self._stored, node.committed, self._halt)
         self._scheduled = False
         self._draining = False
+        self._flushing = False
         self._timer: asyncio.TimerHandle | None = None
         self._timer_ms = 0
         self.halted: asyncio.Future[str] = self._loop.create_future()
@@ -144,6 +147,8 @@ class Driver:
         """Queue a peer's ask; False if too much of the peers' work waits."""
         # A busy node is not a dead one: heartbeats neither fill the queue nor find it full.
         count = _keys_in(message)
+        if self._flushing:
+            return False
         if (count and self._peer_keys + count > limits.INBOX_PEER_KEYS_MAX) or self.halted.done():
             return False
         self._peer_keys += count
@@ -176,6 +181,41 @@ class Driver:
     def member_views(self) -> dict[str, MemberView]:
         """Return what this node believes of each member, itself included."""
         return self._node.context.member_views()
+
+    def tasks(self) -> tuple[list[TaskFigures], bool]:
+        """Return what the node works on beside its requests, and whether repair is paused."""
+        context = self._node.context
+        return context.tasks.figures(self._clocks().mono_ms), context.repair_paused
+
+    def repair(self, keyspace_id: int | None, group: int | None) -> list[int]:
+        """Begin to compare with every peer; return the ids of the tasks."""
+        tasks = self._node.repair(keyspace_id, group, self._clocks())
+        self._schedule()
+        return tasks
+
+    def pause_repair(self, *, paused: bool) -> None:
+        """Stop or resume what is compared in the background."""
+        self._node.context.repair_paused = paused
+
+    async def flush(self) -> None:
+        """Refuse the peers, and make durable what spares the next start a rebuild of its trees.
+
+        A node that cannot within FLUSH_MS rebuilds them.
+        """
+        self._flushing = True
+        flushed: asyncio.Future[None] = self._loop.create_future()
+
+        def done() -> None:
+            if not flushed.done():
+                flushed.set_result(None)
+
+        self._node.drain(done, self._clocks())
+        self._schedule()
+        ends: list[asyncio.Future[Any]] = [flushed, self.halted]
+        await asyncio.wait(
+            ends, timeout=limits.FLUSH_MS / 1000, return_when=asyncio.FIRST_COMPLETED
+        )
+        flushed.cancel()
 
     def figures(self) -> Figures:
         """Return what the node knows of itself."""
@@ -315,4 +355,4 @@ def _keys_in(message: PeerMessage) -> int:
         return len(message.records)
     if isinstance(message, Load):
         return len(message.keys)
-    return message.rows_max if isinstance(message, Scan) else 0
+    return message.rows_max if isinstance(message, Scan | ScanLeaves) else 0

@@ -2,7 +2,8 @@
 
 The first SIGTERM, SIGINT or SIGHUP drains: health says NOT_SERVING, and for REFUSING_MS clients are
 refused in words. Then the Redis door and after it the gRPC door close, each with up to DRAIN_MS for
-calls under way; peers are served until then, and the WAL is moved into the database. The second
+calls under way; peers are served until then. Last the hash trees are flushed and the WAL is moved
+into the database. The second
 signal ends the process at once, which loses nothing that was acknowledged. So does a disk that can
 no longer be trusted, with exit code 70: nothing more is written.
 """
@@ -78,6 +79,7 @@ async def _serve_with(store: Store, config: Config, stop: asyncio.Event) -> None
         driver.start(peers)
         peer_door = await _opened(servers.serve_peers(driver, config.peer_address))
         ending.push_async_callback(peer_door.stop)
+        ending.push_async_callback(driver.flush)
         client_door = await _opened(servers.serve_clients(driver, config.listen.client))
         # Last in, first out: clients are drained while the node still reaches its peers.
         ending.push_async_callback(client_door.stop, limits.DRAIN_MS / 1000)
@@ -147,6 +149,12 @@ def _node_config(config: Config) -> NodeConfig:
         cut_age_ms=config.collection.cut_age_ms,
         collect_every_ms=config.collection.every_ms,
         collect_pause_ms=config.collection.pause_ms,
+        repair=config.repair.enabled,
+        repair_interval_ms=config.repair.interval_ms,
+        repair_pause_ms=config.repair.pause_ms,
+        repair_sessions=config.repair.sessions,
+        clean_after_ms=config.repair.clean_after_ms,
+        scrub_every_ms=config.repair.scrub_every_ms,
     )
 
 

@@ -6,6 +6,7 @@ import warnings
 from dynakv.v1 import kvstore_pb2 as dynakv_dot_v1_dot_kvstore__pb2
 from dynakv.v1 import node_status_pb2 as dynakv_dot_v1_dot_node__status__pb2
 from dynakv.v1 import ring_pb2 as dynakv_dot_v1_dot_ring__pb2
+from dynakv.v1 import tasks_pb2 as dynakv_dot_v1_dot_tasks__pb2
 
 GRPC_GENERATED_VERSION = '1.76.0'
 GRPC_VERSION = grpc.__version__
@@ -91,6 +92,21 @@ class KVStoreStub(object):
                 request_serializer=dynakv_dot_v1_dot_node__status__pb2.InspectKeyRequest.SerializeToString,
                 response_deserializer=dynakv_dot_v1_dot_node__status__pb2.InspectKeyResponse.FromString,
                 _registered_method=True)
+        self.ListTasks = channel.unary_unary(
+                '/dynakv.v1.KVStore/ListTasks',
+                request_serializer=dynakv_dot_v1_dot_tasks__pb2.ListTasksRequest.SerializeToString,
+                response_deserializer=dynakv_dot_v1_dot_tasks__pb2.ListTasksResponse.FromString,
+                _registered_method=True)
+        self.StartRepair = channel.unary_unary(
+                '/dynakv.v1.KVStore/StartRepair',
+                request_serializer=dynakv_dot_v1_dot_tasks__pb2.StartRepairRequest.SerializeToString,
+                response_deserializer=dynakv_dot_v1_dot_tasks__pb2.StartRepairResponse.FromString,
+                _registered_method=True)
+        self.PauseRepair = channel.unary_unary(
+                '/dynakv.v1.KVStore/PauseRepair',
+                request_serializer=dynakv_dot_v1_dot_tasks__pb2.PauseRepairRequest.SerializeToString,
+                response_deserializer=dynakv_dot_v1_dot_tasks__pb2.PauseRepairResponse.FromString,
+                _registered_method=True)
 
 
 class KVStoreServicer(object):
@@ -174,6 +190,27 @@ class KVStoreServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ListTasks(self, request, context):
+        """Returns what the answering node works on beside its requests.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def StartRepair(self, request, context):
+        """Compares the answering node's replicas with those of its peers, and makes them equal.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def PauseRepair(self, request, context):
+        """Stops or resumes what the answering node compares in the background.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_KVStoreServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -231,6 +268,21 @@ def add_KVStoreServicer_to_server(servicer, server):
                     servicer.InspectKey,
                     request_deserializer=dynakv_dot_v1_dot_node__status__pb2.InspectKeyRequest.FromString,
                     response_serializer=dynakv_dot_v1_dot_node__status__pb2.InspectKeyResponse.SerializeToString,
+            ),
+            'ListTasks': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListTasks,
+                    request_deserializer=dynakv_dot_v1_dot_tasks__pb2.ListTasksRequest.FromString,
+                    response_serializer=dynakv_dot_v1_dot_tasks__pb2.ListTasksResponse.SerializeToString,
+            ),
+            'StartRepair': grpc.unary_unary_rpc_method_handler(
+                    servicer.StartRepair,
+                    request_deserializer=dynakv_dot_v1_dot_tasks__pb2.StartRepairRequest.FromString,
+                    response_serializer=dynakv_dot_v1_dot_tasks__pb2.StartRepairResponse.SerializeToString,
+            ),
+            'PauseRepair': grpc.unary_unary_rpc_method_handler(
+                    servicer.PauseRepair,
+                    request_deserializer=dynakv_dot_v1_dot_tasks__pb2.PauseRepairRequest.FromString,
+                    response_serializer=dynakv_dot_v1_dot_tasks__pb2.PauseRepairResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -530,6 +582,87 @@ class KVStore(object):
             '/dynakv.v1.KVStore/InspectKey',
             dynakv_dot_v1_dot_node__status__pb2.InspectKeyRequest.SerializeToString,
             dynakv_dot_v1_dot_node__status__pb2.InspectKeyResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListTasks(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/dynakv.v1.KVStore/ListTasks',
+            dynakv_dot_v1_dot_tasks__pb2.ListTasksRequest.SerializeToString,
+            dynakv_dot_v1_dot_tasks__pb2.ListTasksResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def StartRepair(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/dynakv.v1.KVStore/StartRepair',
+            dynakv_dot_v1_dot_tasks__pb2.StartRepairRequest.SerializeToString,
+            dynakv_dot_v1_dot_tasks__pb2.StartRepairResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def PauseRepair(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/dynakv.v1.KVStore/PauseRepair',
+            dynakv_dot_v1_dot_tasks__pb2.PauseRepairRequest.SerializeToString,
+            dynakv_dot_v1_dot_tasks__pb2.PauseRepairResponse.FromString,
             options,
             channel_credentials,
             insecure,

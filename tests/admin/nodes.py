@@ -9,7 +9,7 @@ from typing import Any
 import grpc
 
 from dynakv.admin.survey import Reply, Survey
-from dynakv.v1 import kvstore_pb2_grpc, ring_pb2
+from dynakv.v1 import kvstore_pb2_grpc, ring_pb2, tasks_pb2
 from dynakv.v1 import node_status_pb2 as pb
 from tests.admin.test_ring import member, state_of
 
@@ -75,6 +75,8 @@ class Node(kvstore_pb2_grpc.KVStoreServicer):
         self.ring = ring_pb2.GetRingStateResponse()
         self.records: dict[bytes, pb.InspectKeyResponse] = {}
         self.released = threading.Event()
+        self.looks: list[list[tasks_pb2.Task]] = [[]]  # what it says of its tasks; the last stays
+        self.repairs: list[tasks_pb2.StartRepairRequest] = []
 
     def GetRingState(self, request: Any, context: Any) -> ring_pb2.GetRingStateResponse:
         self._wait()
@@ -88,6 +90,16 @@ class Node(kvstore_pb2_grpc.KVStoreServicer):
         self._wait()
         nothing = pb.InspectKeyResponse(node_id=self.name, held=pb.HELD_NOTHING)
         return self.records.get(request.key, nothing)
+
+    def ListTasks(self, request: Any, context: Any) -> tasks_pb2.ListTasksResponse:
+        self._wait()
+        tasks = self.looks.pop(0) if len(self.looks) > 1 else self.looks[0]
+        return tasks_pb2.ListTasksResponse(node_id=self.name, tasks=tasks)
+
+    def StartRepair(self, request: Any, context: Any) -> tasks_pb2.StartRepairResponse:
+        self._wait()
+        self.repairs.append(request)
+        return tasks_pb2.StartRepairResponse(node_id=self.name, task_ids=[7])
 
     def _wait(self) -> None:
         if self.silent:

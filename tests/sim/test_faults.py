@@ -67,7 +67,7 @@ def test_fresh_writes_are_damaged_while_other_disks_are_slow() -> None:
 
 
 def test_all_processes_are_killed_at_once_and_back_at_once() -> None:
-    cluster = Cluster(replace(knobs_of(5, 3, "restart_all"), faults_per_s=0.5))
+    cluster = Cluster(replace(knobs_of(5, 3, "restart_all"), faults_per_s=0.3))
     for process in cluster.processes:
         process.start()
     cluster.faults.run()
