@@ -39,6 +39,7 @@ from dynakv.node.messages import (
 )
 from dynakv.rpc import codec
 from dynakv.rpc.ports import Inbox
+from dynakv.rpc.repair_codec import fits_repair
 from dynakv.rpc.tasks import start
 
 _METHOD: Final = "/dynakv.v1.NodeInternal/Exchange"
@@ -346,7 +347,7 @@ def _fits(message: object, reply: PeerReply) -> bool:
         case (Scan(), Scanned()) | (Beat(), Beaten()) | (_, Failed()):
             return True
         case _:
-            return False
+            return fits_repair(message, reply)
 
 
 def _parallel(column: Sized | None, count: int) -> bool:

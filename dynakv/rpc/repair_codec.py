@@ -2,6 +2,7 @@
 
 from typing import Final, assert_never
 
+from dynakv.core.hashtree import LEAVES
 from dynakv.errors import PeerError
 from dynakv.node.repair_messages import (
     Compare,
@@ -130,3 +131,21 @@ def repair_reply_of(kind: str | None, reply: pb.Reply) -> RepairReply | None:
             return FloorRaised(reply.floor_raised.taken[:])
         case _:
             return None
+
+
+def fits_repair(message: object, reply: object) -> bool:
+    """Say whether the reply is of the ask's kind and has as many entries as it."""
+    match message, reply:
+        case Compare(), Compared():
+            count = len(message.groups)
+            differing = sum(likeness is Likeness.DIFFERS for likeness in reply.likenesses)
+            return (
+                len(reply.likenesses) == len(reply.floors) == count
+                and len(reply.leaves) == differing * LEAVES
+            )
+        case (Fence(), Fenced()) | (RaiseFloor(), FloorRaised()):
+            return len(reply.taken) == len(message.groups)
+        case ScanLeaves(), LeavesScanned():
+            return True
+        case _:
+            return False

@@ -2,9 +2,20 @@
 
 import pytest
 
+from dynakv.core.hashtree import LEAVES
 from dynakv.errors import PeerError
-from dynakv.node.repair_messages import Compared, Likeness
-from dynakv.rpc.repair_codec import repair_message_of, repair_reply_of
+from dynakv.node.repair_messages import (
+    Compare,
+    Compared,
+    Fence,
+    Fenced,
+    FloorRaised,
+    LeavesScanned,
+    Likeness,
+    RaiseFloor,
+    ScanLeaves,
+)
+from dynakv.rpc.repair_codec import fits_repair, repair_message_of, repair_reply_of
 from dynakv.v1 import node_internal_pb2 as pb
 
 
@@ -23,3 +34,17 @@ def test_a_likeness_newer_than_this_node_counts_as_unknown() -> None:
 def test_kinds_of_others_are_not_ours() -> None:
     assert repair_message_of("beat", pb.Ask()) is None
     assert repair_reply_of(None, pb.Reply()) is None
+
+
+def test_a_reply_fits_an_ask_of_its_kind_with_as_many_entries() -> None:
+    compare = Compare(1, 1, [3, 4], [5, 6])
+    likenesses = [Likeness.EQUAL, Likeness.DIFFERS]
+    assert fits_repair(compare, Compared(likenesses, [0, 0], [1] * LEAVES))
+    assert not fits_repair(compare, Compared(likenesses[:1], [0], []))
+    assert not fits_repair(compare, Compared(likenesses, [0], [1] * LEAVES))
+    assert not fits_repair(compare, Compared(likenesses, [0, 0], [1] * (LEAVES - 1)))
+    assert not fits_repair(compare, Fenced([True, True]))
+    assert fits_repair(ScanLeaves(1, 1, 3, [1], None, 9), LeavesScanned([], None, 0))
+    for ask, kind in ((Fence(1, 1, [3, 4], 9), Fenced), (RaiseFloor(1, 1, [3, 4], 9), FloorRaised)):
+        assert fits_repair(ask, kind([True, False]))
+        assert not fits_repair(ask, kind([True]))
