@@ -23,8 +23,8 @@ from dynakv.core.layout import Layout, Level
 from dynakv.core.table import Remembered
 from dynakv.errors import Failure
 from dynakv.node.antientropy import AntiEntropy
-from dynakv.node.collection import Collection
 from dynakv.node.clean_marks import CleanMarks
+from dynakv.node.collection import Collection
 from dynakv.node.compare import Comparer
 from dynakv.node.context import Config, Context
 from dynakv.node.dropping import Dropping

@@ -143,7 +143,9 @@ def fits_repair(message: object, reply: object) -> bool:
                 len(reply.likenesses) == len(reply.floors) == count
                 and len(reply.leaves) == differing * LEAVES
             )
-        case (Fence(), Fenced()) | (RaiseFloor(), FloorRaised()):
+        case Fence(), Fenced():
+            return len(reply.taken) == len(message.groups)
+        case RaiseFloor(), FloorRaised():
             return len(reply.taken) == len(message.groups)
         case ScanLeaves(), LeavesScanned():
             return True

@@ -165,6 +165,8 @@ class CollectionSection(_Section):
     cut_age_ms: Annotated[Int, Field(ge=100, le=limits.TTL_MS_MAX)] = limits.CUT_AGE_MS
     every_ms: Annotated[Int, Field(ge=0, le=limits.TTL_MS_MAX)] = limits.COLLECT_EVERY_MS
     pause_ms: Annotated[Int, Field(ge=0, le=60_000)] = limits.COLLECT_PAUSE_MS
+
+
 class RepairSection(_Section):
     """How replicas are compared in the background; times in milliseconds."""
 

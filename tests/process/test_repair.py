@@ -18,8 +18,12 @@ from tests.process.history import Load
 pytestmark = pytest.mark.slow
 
 AWAY = 2  # the place of the node that goes
-# Rounds come at the start of a node alone: nothing that is seen here comes from a routine round.
-KNOBS = {"DYNAKV__REPAIR__INTERVAL_MS": "3600000", "DYNAKV__REPAIR__CLEAN_AFTER_MS": "3600000"}
+# No hints, and rounds only when a node starts: nothing seen here comes from anything else.
+KNOBS = {
+    "DYNAKV__HINTS__BYTES_MAX": "0",
+    "DYNAKV__REPAIR__INTERVAL_MS": "3600000",
+    "DYNAKV__REPAIR__CLEAN_AFTER_MS": "3600000",
+}
 
 
 def rows_of(data_dir: Path, scratch: Path) -> dict[bytes, tuple[Any, ...]]:
