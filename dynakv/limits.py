@@ -143,6 +143,19 @@ REPAIR_PAUSE_MS: Final = 10  # between the pages of a session: requests go first
 REPAIR_ATTEMPT_MS: Final = 10_000  # of one ask: it may carry LOAD_BYTES_MAX over a slow link
 REPAIR_SESSIONS: Final = 2  # at a time: one waits for its peer while the other one works
 REPAIR_WAITING_MAX: Final = 10_000  # sessions asked for and not begun
+REPAIR_INTERVAL_MS: Final = 600_000  # between rounds with a peer
+REPAIR_LOOKS: Final = 40  # per interval, where that is short: is a round due, a tree unknown?
+LOOK_MS_MAX: Final = 1_000
+LOOK_MS_MIN: Final = 50
+RETURN_SHARE: Final = 100  # of the interval: so long a peer that came back may begin by itself
+REPAIR_WANTED_AT_ONCE: Final = 16  # sessions under way before marked groups wait
+REPAIR_WANTED_LOOKED_AT: Final = 256  # marks per look, most of them of peers that are away
+CLEAN_AFTER_MS: Final = 30_000  # a group not written for so long is flushed
+CLEAN_MARKS_MAX: Final = 64  # of one transaction: 64 KiB of leaves
+SCRUB_EVERY_MS: Final = 30 * 24 * 3600 * 1000  # every row is read and verified so often
+HEAL_LOOKS: Final = 8  # for damaged rows that may be healed, per `heal_after_ms`
+HEALED_KEYS_MAX: Final = 64  # of one look
+TASKS_ENDED_MAX: Final = 64  # are still shown
 
 # --- collection of deleted and expired records -----------------------------------------------
 # What is cut off is older than any write that may still be under way: stamps of a minute, deadlines
@@ -164,16 +177,3 @@ RAFT_INFLIGHT_MESSAGES_MAX: Final = 64  # appends to one follower
 RAFT_INFLIGHT_BYTES_MAX: Final = 4 << 20  # of one group to one follower
 RAFT_READS_MAX: Final = 10_000  # waiting in one group; more are refused at once
 RAFT_GROUPS_MAX: Final = 4096  # members on one node: 256 keyspaces of 16 groups
-REPAIR_INTERVAL_MS: Final = 600_000  # between rounds with a peer
-REPAIR_LOOKS: Final = 40  # per interval, where that is short: is a round due, a tree unknown?
-LOOK_MS_MAX: Final = 1_000
-LOOK_MS_MIN: Final = 50
-RETURN_SHARE: Final = 100  # of the interval: so long a peer that came back may begin by itself
-REPAIR_WANTED_AT_ONCE: Final = 16  # sessions under way before marked groups wait
-REPAIR_WANTED_LOOKED_AT: Final = 256  # marks per look, most of them of peers that are away
-CLEAN_AFTER_MS: Final = 30_000  # a group not written for so long is flushed
-CLEAN_MARKS_MAX: Final = 64  # of one transaction: 64 KiB of leaves
-SCRUB_EVERY_MS: Final = 30 * 24 * 3600 * 1000  # every row is read and verified so often
-HEAL_LOOKS: Final = 8  # for damaged rows that may be healed, per `heal_after_ms`
-HEALED_KEYS_MAX: Final = 64  # of one look
-TASKS_ENDED_MAX: Final = 64  # are still shown
