@@ -23,6 +23,8 @@ from dynakv.node import (
     dropping,
     expire,
     fencing,
+    hint_delivery,
+    hint_shelf,
     quorum_read,
     quorum_write,
     repair_messages,
@@ -30,7 +32,7 @@ from dynakv.node import (
     stamping,
     write_back,
 )
-from dynakv.node.messages import Saved
+from dynakv.node.messages import Failed, Outcome, Saved
 from dynakv.sim.store import Store
 
 Patch = tuple[Any, str, Any]
@@ -394,6 +396,59 @@ def sync_error_swallowed() -> Any:
     return patched((Store, "_synced", synced))
 
 
+def hint_dropped_on_restart() -> Any:
+    """A new life knows nothing of the hints that former ones kept."""
+    original = hint_shelf.Shelf.found
+    return patched((hint_shelf.Shelf, "found", lambda self, *_: original(self, 0, 0)))
+
+
+def hint_counted_as_w() -> Any:
+    """Who could not save a record, but gets a hint, counts as having it."""
+    original = quorum_write.QuorumWrite._take
+
+    def take(self: Any, replica: str, entries: list[int], reply: Any) -> None:
+        if isinstance(reply, Failed):
+            self._missed.append((replica, entries, None))
+            self._count(entries)
+        else:
+            original(self, replica, entries, reply)
+
+    return patched((quorum_write.QuorumWrite, "_take", take))
+
+
+def hint_of_a_refused_write() -> Any:
+    """What no replica took is kept for all of them."""
+    return patched((quorum_write.QuorumWrite, "_has_acks", lambda *_: True))
+
+
+def hint_done_when_sent() -> Any:
+    """A hint is removed whatever its target said."""
+    done = tuple(Outcome)
+    return patched((hint_delivery, "_DONE", done))
+
+
+def newer_hint_dropped() -> Any:
+    """A hint is removed even if a newer one was merged into it since it was sent."""
+    original = table._drop_records
+
+    def drop(operation: Any, rows: Any, writes: Any) -> Any:
+        checksums = []
+        for group, key, checksum in zip(
+            operation.groups, operation.keys, operation.checksums, strict=True
+        ):
+            where = (operation.keyspace, group, key)
+            row = writes.get(where) or rows.get(where)
+            checksums.append(row.checksum if isinstance(row, Record) else checksum)
+        return original(structs.replace(operation, checksums=checksums), rows, writes)
+
+    return patched((table, "_drop_records", drop))
+
+
+def old_hint_not_handed_over() -> Any:
+    """A hint that became too old is removed, and nobody is told."""
+    return patched((hint_delivery.HintDelivery, "_hand_over", lambda *_: None))
+
+
 def _mixed(value_from: Record, expiry_from: Record) -> Record:
     r, e = value_from, expiry_from
     registers = (r.value_time, r.value_writer, e.expiry_ms, e.expiry_time, e.expiry_writer)
@@ -439,5 +494,11 @@ BUGS: dict[str, Callable[[], Any]] = {
         fences_forgotten,
         checksum_not_checked,
         sync_error_swallowed,
+        hint_dropped_on_restart,
+        hint_counted_as_w,
+        hint_of_a_refused_write,
+        hint_done_when_sent,
+        newer_hint_dropped,
+        old_hint_not_handed_over,
     )
 }
