@@ -369,11 +369,6 @@ def drop_ignores_changes() -> Any:
     return patched((table, "_drop_records", drop))
 
 
-def cache_keeps_dropped() -> Any:
-    """A dropped record stays in the cache, where the hash tree's writer put it."""
-    return patched((cache.RecordCache, "forget", lambda *_: None))
-
-
 def fences_forgotten() -> Any:
     """A restart forgets fences and floors."""
     original = cuts.Cuts.__init__
@@ -490,7 +485,6 @@ BUGS: dict[str, Callable[[], Any]] = {
         floors_not_told,
         absence_not_counted,
         drop_ignores_changes,
-        cache_keeps_dropped,
         fences_forgotten,
         checksum_not_checked,
         sync_error_swallowed,
