@@ -11,7 +11,7 @@ from typing import Any
 
 from msgspec import structs
 
-from dynakv.core import cache, hlc, record, table
+from dynakv.core import cache, hashtree, hlc, record, table
 from dynakv.core.hlc import wall_ms_of
 from dynakv.core.record import NO_EXPIRY, Record
 from dynakv.core.table import Damaged
@@ -23,12 +23,15 @@ from dynakv.node import (
     dropping,
     expire,
     fencing,
+    healer,
     hint_delivery,
     hint_shelf,
     quorum_read,
     quorum_write,
     repair_messages,
     replica,
+    row_writes,
+    session,
     stamping,
     write_back,
 )
@@ -444,6 +447,54 @@ def old_hint_not_handed_over() -> Any:
     return patched((hint_delivery.HintDelivery, "_hand_over", lambda *_: None))
 
 
+def anti_entropy_skips_last_leaf() -> Any:
+    """A session takes the last leaf for equal."""
+    original = session.Session._compare_leaves
+
+    def compare_leaves(self: Any, theirs: list[int]) -> None:
+        ours = self._ctx.trees.leaves(self._placement.keyspace_id, self._group)
+        original(self, theirs if ours is None else [*theirs[:-1], ours[-1]])
+
+    return patched((session.Session, "_compare_leaves", compare_leaves))
+
+
+def anti_entropy_writes_older() -> Any:
+    """A session fetches what it has newer itself, and sends what the peer has newer."""
+    original = session.Session._sort
+
+    def sort(self: Any, ours: Any, theirs: Any) -> None:
+        original(self, ours, theirs)
+        self._pulls, self._pushes = self._pushes, self._pulls
+
+    return patched((session.Session, "_sort", sort))
+
+
+def clean_mark_not_cleared() -> Any:
+    """A group's flushed leaves stay valid although the group is written."""
+    return patched((row_writes.RowWrites, "clear", lambda *_: None))
+
+
+def flushed_beside_writes() -> Any:
+    """Leaves are flushed, and pages of a rebuild counted, while writes are on their way."""
+    return patched((row_writes.RowWrites, "settled", lambda _, then: then()))
+
+
+def damage_waits_for_readers() -> Any:
+    """A damaged row that no client reads is never healed."""
+    return patched((healer.Healer, "_look", lambda _: None))
+
+
+def dropped_rows_stay_in_trees() -> Any:
+    """A tree is not told of rows that were dropped."""
+    original = hashtree.HashTrees.update
+
+    def update(self: Any, keyspace: int, group: int, key: bytes, before: Any, after: Any) -> None:
+        if after is not None:
+            original(self, keyspace, group, key, before, after)
+
+    return patched((hashtree.HashTrees, "update", update))
+
+
 def _mixed(value_from: Record, expiry_from: Record) -> Record:
     r, e = value_from, expiry_from
     registers = (r.value_time, r.value_writer, e.expiry_ms, e.expiry_time, e.expiry_writer)
@@ -494,5 +545,11 @@ BUGS: dict[str, Callable[[], Any]] = {
         hint_done_when_sent,
         newer_hint_dropped,
         old_hint_not_handed_over,
+        anti_entropy_skips_last_leaf,
+        anti_entropy_writes_older,
+        clean_mark_not_cleared,
+        flushed_beside_writes,
+        damage_waits_for_readers,
+        dropped_rows_stay_in_trees,
     )
 }
