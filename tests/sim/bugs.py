@@ -321,16 +321,6 @@ def young_tombstone_dropped() -> Any:
     return patched((dropping, "droppable", droppable))
 
 
-def old_floor_vouches() -> Any:
-    """A late write-back passes, whatever floor its record was read under."""
-    original = cuts.Cuts.fences_for
-
-    def fences_for(self: Any, keyspace: int, groups: Any, records: Any, vouched: Any) -> Any:
-        return None if vouched is not None else original(self, keyspace, groups, records, None)
-
-    return patched((cuts.Cuts, "fences_for", fences_for))
-
-
 def fresh_writes_vouched() -> Any:
     """Puts pass the fence like write-backs."""
     original = cuts.Cuts.fences_for
@@ -346,15 +336,6 @@ def fresh_writes_vouched() -> Any:
 def floors_not_told() -> Any:
     """Absence is told without its floor."""
     return patched((cuts.Cuts, "floors_of", lambda *_: None))
-
-
-def absence_not_counted() -> Any:
-    """Who has dropped a record is taken to lack it."""
-
-    def holds(theirs: Record | None, _: int, r: Record) -> bool:
-        return theirs is not None and record.covers(theirs, r)
-
-    return patched((write_back, "holds", holds), (replica, "holds", holds))
 
 
 def drop_ignores_changes() -> Any:
@@ -531,10 +512,8 @@ BUGS: dict[str, Callable[[], Any]] = {
         dropped_without_comparison,
         dropped_without_all,
         young_tombstone_dropped,
-        old_floor_vouches,
         fresh_writes_vouched,
         floors_not_told,
-        absence_not_counted,
         drop_ignores_changes,
         fences_forgotten,
         checksum_not_checked,
