@@ -455,11 +455,6 @@ def clean_mark_not_cleared() -> Any:
     return patched((row_writes.RowWrites, "clear", lambda *_: None))
 
 
-def flushed_beside_writes() -> Any:
-    """Leaves are flushed, and pages of a rebuild counted, while writes are on their way."""
-    return patched((row_writes.RowWrites, "settled", lambda _, then: then()))
-
-
 def damage_waits_for_readers() -> Any:
     """A damaged row that no client reads is never healed."""
     return patched((healer.Healer, "_look", lambda _: None))
@@ -527,7 +522,6 @@ BUGS: dict[str, Callable[[], Any]] = {
         anti_entropy_skips_last_leaf,
         anti_entropy_writes_older,
         clean_mark_not_cleared,
-        flushed_beside_writes,
         damage_waits_for_readers,
         dropped_rows_stay_in_trees,
     )
