@@ -47,6 +47,13 @@ DRAIN_MS: Final = 5_000  # then, of each door, for calls under way; an attempt t
 FLUSH_MS: Final = 2_000  # last, for the hash trees: without it the next start reads every row
 STATUS_DISK_MS: Final = 500  # how long an operator's question waits for the disk
 
+# --- recovery of groups that forgot ----------------------------------------------------------
+RECOVERING_AT_ONCE: Final = 2  # sessions of recovery that wait or run: requests go first
+RECOVER_PAUSE_MS: Final = 100  # between looks for the next groups
+HORIZON_MS: Final = 10 * 24 * 3_600_000  # a member that was away for longer rebuilds
+HORIZON_MARKS: Final = 100  # of being alive, made durable per horizon ...
+ALIVE_MARK_MS_MAX: Final = 60_000  # ... but one a minute at least
+
 # --- Raft ------------------------------------------------------------------------------------
 REQUEST_WINDOW_MS: Final = 600_000  # a request id first used longer ago is not run any more
 REQUEST_OUTCOMES_MAX: Final = 256  # remembered per client and group: what it may await at once
@@ -177,16 +184,3 @@ RAFT_INFLIGHT_MESSAGES_MAX: Final = 64  # appends to one follower
 RAFT_INFLIGHT_BYTES_MAX: Final = 4 << 20  # of one group to one follower
 RAFT_READS_MAX: Final = 10_000  # waiting in one group; more are refused at once
 RAFT_GROUPS_MAX: Final = 4096  # members on one node: 256 keyspaces of 16 groups
-REPAIR_INTERVAL_MS: Final = 600_000  # between rounds with a peer
-REPAIR_LOOKS: Final = 40  # per interval, where that is short: is a round due, a tree unknown?
-LOOK_MS_MAX: Final = 1_000
-LOOK_MS_MIN: Final = 50
-RETURN_SHARE: Final = 100  # of the interval: so long a peer that came back may begin by itself
-REPAIR_WANTED_AT_ONCE: Final = 16  # sessions under way before marked groups wait
-REPAIR_WANTED_LOOKED_AT: Final = 256  # marks per look, most of them of peers that are away
-CLEAN_AFTER_MS: Final = 30_000  # a group not written for so long is flushed
-CLEAN_MARKS_MAX: Final = 64  # of one transaction: 64 KiB of leaves
-SCRUB_EVERY_MS: Final = 30 * 24 * 3600 * 1000  # every row is read and verified so often
-HEAL_LOOKS: Final = 8  # for damaged rows that may be healed, per `heal_after_ms`
-HEALED_KEYS_MAX: Final = 64  # of one look
-TASKS_ENDED_MAX: Final = 64  # are still shown

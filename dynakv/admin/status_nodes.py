@@ -189,6 +189,11 @@ def _problems(
     offset_ms = _clock_offset_ms(name, replies)
     if offset_ms is not None and abs(offset_ms) > limits.CLOCK_WARNING_MS:
         yield f"has a clock {offset_ms:+,} ms off"
+    if status.recovering_groups:
+        yield (
+            f"recovers {status.recovering_groups:,} shard groups;"
+            " its answers do not count there until it merged enough others"
+        )
     if status.disk_full:
         yield "has a full disk and saves nothing"
     if not status.HasField("store"):

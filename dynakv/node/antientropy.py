@@ -12,7 +12,7 @@ from dynakv import limits
 from dynakv.core.layout import NodeId
 from dynakv.node.context import Context
 from dynakv.node.replica import Replica
-from dynakv.node.session import Ending, Session, Synced
+from dynakv.node.session import Ending, Follow, Session, Synced
 
 Then = Callable[[Synced], None]
 _What = tuple[int, int, NodeId]  # keyspace id, group, peer
@@ -21,10 +21,11 @@ _What = tuple[int, int, NodeId]  # keyspace id, group, peer
 class AntiEntropy:
     """Runs the sessions of one node."""
 
-    def __init__(self, ctx: Context, replica: Replica) -> None:
-        """Begin with nothing to do."""
+    def __init__(self, ctx: Context, replica: Replica, follow: Follow) -> None:
+        """Begin with nothing to do; `follow` is for groups that recover (`node/session.py`)."""
         self._ctx = ctx
         self._replica = replica
+        self._follow = follow
         # What waits, with the peer's leaves where a Compare brought them, and who wants to hear.
         self._waiting: dict[_What, tuple[list[int] | None, list[Then]]] = {}
         self._running = 0
@@ -79,7 +80,10 @@ class AntiEntropy:
             placement = self._ctx.by_id[keyspace_id]
             self._running += 1
             ended = partial(self._ended, thens)
-            Session(self._ctx, self._replica, placement, group, peer, ended).start(leaves)
+            recovers = (keyspace_id, group) in self._ctx.recovering
+            follow = self._follow if recovers else None
+            session = Session(self._ctx, self._replica, placement, group, peer, ended, follow)
+            session.start(leaves if follow is None else None)  # it must learn the peer's floor
         self._beginning = False
 
     def _ended(self, thens: list[Then], synced: Synced) -> None:

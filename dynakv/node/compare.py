@@ -46,6 +46,9 @@ class Comparer:
         if not _holds(placement, message.group):
             reply(Failed(Reason.WRONG_EPOCH))
             return
+        if (placement.keyspace_id, message.group) in self._ctx.recovering:
+            reply(Failed(Reason.RECOVERING))
+            return
         scan = leaf_scan(placement.keyspace_id, message.group, message.after, message.rows_max)
         leaves = dict.fromkeys(message.leaves)
         where = (placement.keyspace_id, message.group)
@@ -59,7 +62,8 @@ class Comparer:
 
     def _likeness(self, placement: Placement, group: int, root: int) -> Likeness:
         own = None
-        if _holds(placement, group):
+        recovering = (placement.keyspace_id, group) in self._ctx.recovering
+        if _holds(placement, group) and not recovering:
             own = self._ctx.trees.root(placement.keyspace_id, group)
         if own is None:
             return Likeness.UNKNOWN

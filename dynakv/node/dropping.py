@@ -68,18 +68,10 @@ class Dropping:
 
         def dropped(reply: object) -> None:
             assert isinstance(reply, Dropped)
-            self._follow(keyspace, group, reply)
+            follow_drop(self._ctx, keyspace, group, reply)
             self._go_on(keyspace, group, floor, page.next)
 
         self._ctx.writes.ask(drop, dropped)
-
-    def _follow(self, keyspace: int, group: int, reply: Dropped) -> None:
-        ctx = self._ctx
-        for row in reply.rows:
-            if row is not None:
-                ctx.counters.records_dropped += 1
-                ctx.cache.forget(keyspace, row.key)
-                ctx.trees.update(keyspace, group, row.key, row, None)
 
     def _go_on(self, keyspace: int, group: int, floor: int, after: bytes | None) -> None:
         if after is not None:
@@ -90,3 +82,12 @@ class Dropping:
             fact = self._ctx.cuts.swept(keyspace, group, floor)
             self._ctx.ask(STORE, Remember({name: fact}), 0, lambda _: None)
         self._soon(self._next)
+
+
+def follow_drop(ctx: Context, keyspace: int, group: int, reply: Dropped) -> None:
+    """Bring cache and tree up to what a DropRecords has removed."""
+    for row in reply.rows:
+        if row is not None:
+            ctx.counters.records_dropped += 1
+            ctx.cache.forget(keyspace, row.key)
+            ctx.trees.update(keyspace, group, row.key, row, None)

@@ -77,6 +77,23 @@ class Fencing:
 
         ctx.ask(STORE, Remember(changed), 0, durable)
 
+    def follow(
+        self, placement: Placement, group: int, floor: int, then: Callable[[], None]
+    ) -> None:
+        """Put a recovering group under the floor of a replica that it merges, then call `then`.
+
+        It answers nothing meanwhile, so nobody relies on what it does not hold yet.
+        """
+        ctx, keyspace = self._ctx, placement.keyspace_id
+        if (keyspace, group) not in ctx.recovering:  # an operator ended it meanwhile
+            then()
+            return
+        fact = ctx.cuts.fence_up(keyspace, group, floor)
+        if fact is not None:
+            name = facts.group_name(facts.CUT, keyspace, group)
+            ctx.ask(STORE, Remember({name: fact}), 0, lambda _: None)
+        self._raise(keyspace, [group], floor, then)
+
     def _plan_to_adopt(self) -> None:
         self._ctx.at(self._ctx.now.mono_ms + limits.ADOPT_MS, self._adopt)
 

@@ -49,6 +49,7 @@ class NodeFigures(Struct, frozen=True):
     # Of shard groups whose collection this node drives (`node/collection.py`):
     tombstones_waiting: dict[str, int] = {}  # keyspace -> records not yet dropped
     collection_waits_for: dict[str, int] = {}  # node id -> groups that could not go on without it
+    recovering_groups: int = 0  # forgotten: they answer nothing until enough others are merged
 
 
 class QueueFigures(Struct, frozen=True):
@@ -94,6 +95,7 @@ def node_figures(
         clock_trusted=guard.trusted,
         clock_leaps=guard.leaps,
         disk_full=ctx.disk_full,
+        recovering_groups=len(ctx.recovering),
         peers=[
             PeerFigures(str(peer), ctx.members.up(peer), guard.offset_ms(peer))
             for peer in sorted(ctx.peers)

@@ -3,15 +3,17 @@
 from dynakv import limits
 from dynakv.core.layout import NodeId
 from dynakv.node.context import Context
+from dynakv.node.horizon import Horizon
 from dynakv.node.messages import Beat, Beaten, Failed, PeerReply, Reason
 
 
 class Heartbeat:
     """Asks every peer once per interval; more often while it is down or this clock is doubted."""
 
-    def __init__(self, ctx: Context) -> None:
-        """Begin at the first tick."""
+    def __init__(self, ctx: Context, horizon: Horizon) -> None:
+        """Begin at the first tick; `horizon` hears how long the peers have been running."""
         self._ctx = ctx
+        self._horizon = horizon
         self._due_ms = dict.fromkeys(ctx.peers, 0)
         self._foreign: dict[str, None] = {}
         ctx.at(ctx.now.mono_ms, self._round)
@@ -31,6 +33,8 @@ class Heartbeat:
             ctx.layout_digest,
             ctx.now.wall_ms,
             ctx.config.client_address,
+            ctx.remembered.ceiling_ms,
+            self._horizon.up_ms(),
         )
 
     def _round(self) -> None:
@@ -72,6 +76,7 @@ class Heartbeat:
     def _beaten(self, peer: NodeId, reply: Beaten, asked_ms: int) -> None:
         ctx = self._ctx
         ctx.client_addresses[peer] = reply.client_address
+        self._horizon.heard(peer, reply.was_alive_ms, reply.up_ms)
         if ctx.members.answered(peer, ctx.now.mono_ms):
             ctx.note("peer_up", peer=peer)
         if ctx.guard.sample(peer, reply.wall_ms, asked_ms, ctx.now.mono_ms):

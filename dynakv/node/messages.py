@@ -247,6 +247,8 @@ class Beaten(Struct, frozen=True, gc=False):
     layout_digest: int
     wall_ms: int
     client_address: str = ""
+    was_alive_ms: int = 0  # wall clock, when its former life ended; 0: it had none
+    up_ms: int = 0  # since its present life began
 
 
 class Reason(IntEnum):

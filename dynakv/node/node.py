@@ -35,6 +35,7 @@ from dynakv.node.get import GetBatch
 from dynakv.node.healer import Healer
 from dynakv.node.heartbeat import Heartbeat
 from dynakv.node.hints import Hints
+from dynakv.node.horizon import Horizon
 from dynakv.node.messages import (
     FRAME_VERSION,
     Answer,
@@ -57,6 +58,7 @@ from dynakv.node.messages import (
 )
 from dynakv.node.put import PutBatch, put_bytes
 from dynakv.node.rebuild import Rebuilds
+from dynakv.node.recovery import Recovery
 from dynakv.node.repair_messages import Compare, Fence, RaiseFloor, ScanLeaves
 from dynakv.node.replica import Replica
 from dynakv.node.rounds import Rounds
@@ -78,12 +80,14 @@ class Node:
         self._clean_marks = CleanMarks(self._ctx)
         self._rebuilds = Rebuilds(self._ctx)
         self._healer = Healer(self._ctx, self._replica)
-        self.anti_entropy = AntiEntropy(self._ctx, self._replica)
-        self.rounds = Rounds(self._ctx, self.anti_entropy)
         self._stamper = Stamper(self._ctx)
-        self._heartbeat = Heartbeat(self._ctx)
         self._dropping = Dropping(self._ctx)
         self._fencing = Fencing(self._ctx, self._dropping.floor_raised)
+        self.anti_entropy = AntiEntropy(self._ctx, self._replica, self._fencing.follow)
+        self.rounds = Rounds(self._ctx, self.anti_entropy)
+        self.recovery = Recovery(self._ctx, self.anti_entropy)
+        horizon = Horizon(self._ctx, self.recovery, self._stamper)
+        self._heartbeat = Heartbeat(self._ctx, horizon)
         self._hints = Hints(self._ctx)
         self.collection = Collection(self._ctx, self._fencing, self.anti_entropy.sync)
         self._puts: dict[object, PutBatch] = {}

@@ -5,6 +5,7 @@ before STORE replied; what lies in the cache was read from or written to STORE b
 """
 
 from collections.abc import Callable
+from itertools import repeat
 from typing import cast
 
 from msgspec.structs import replace
@@ -94,15 +95,24 @@ class Replica:
             vouched = [floor for floor, outcome in pairs if outcome is Outcome.OK]
         return self._ctx.cuts.fences_for(keyspace, groups, records, vouched)
 
-    def load(self, load: Load, reply: Reply, *, own: bool = False) -> None:
+    def load(self, load: Load, reply: Reply, *, own: bool = False, repairs: bool = False) -> None:
         """Reply with the records under the keys, from the cache or from STORE.
 
-        What travels is bounded in bytes; to this node's own coordinator (`own`) nothing does.
+        What travels is bounded in bytes; to this node's own coordinator (`own`) nothing does. A
+        group that recovers answers nobody but this node's own repair (`repairs`).
         """
-        ctx = self._ctx
         placement = self._placement(load.keyspace, load.epoch, reply)
         if placement is None:
             return
+        if self._ctx.recovering and not repairs:
+            places = self._answerable(placement, load.keys)
+            if len(places) < len(load.keys):
+                self._load_some(load, places, reply, own=own)
+                return
+        self._load(placement, load, reply, own=own)
+
+    def _load(self, placement: Placement, load: Load, reply: Reply, *, own: bool) -> None:
+        ctx = self._ctx
         keyspace, keys = placement.keyspace_id, load.keys
         get = ctx.cache.get
         cached = [get(keyspace, key) for key in keys]
@@ -136,12 +146,46 @@ class Replica:
             if self._floors_of(placement, keys) != floors:
                 # Rows of before a collection must not be shown under its floor, and what it
                 # dropped not under the floor of before.
-                self.load(load, reply, own=own)
+                self._load(placement, load, reply, own=own)
                 return
             loaded = self._loaded(keyspace, keys, rows, floors)
             reply(loaded if own else _bounded(loaded))
 
         ctx.ask(STORE, message, 0, read)
+
+    def _answerable(self, placement: Placement, keys: list[bytes]) -> list[int]:
+        """Return the places of the keys whose groups do not recover."""
+        recovering, keyspace = self._ctx.recovering, placement.keyspace_id
+        groups = placement.groups_of(keys)
+        return [i for i, group in enumerate(groups) if (keyspace, group) not in recovering]
+
+    def _load_some(self, load: Load, places: list[int], reply: Reply, *, own: bool) -> None:
+        """Load the keys at these places; the others are answered as recovering."""
+        count = len(load.keys)
+        if not places:
+            reply(Loaded([Outcome.RECOVERING] * count, [None] * count))
+            return
+
+        def loaded(some: PeerReply) -> None:
+            if not isinstance(some, Loaded):
+                reply(some)
+                return
+            outcomes = [Outcome.RECOVERING] * count
+            records: list[Record | None] = [None] * count
+            floors = [0] * count
+            columns = zip(
+                places,
+                some.records,
+                some.outcomes or repeat(Outcome.OK),
+                some.floors or repeat(0),
+                strict=False,
+            )
+            for place, record, outcome, floor in columns:
+                records[place], outcomes[place], floors[place] = record, outcome, floor
+            reply(Loaded(outcomes, records, floors if any(floors) else None))
+
+        keys = [load.keys[place] for place in places]
+        self.load(replace(load, keys=keys), loaded, own=own)
 
     def scan(self, scan: Scan, reply: Reply) -> None:
         """Reply with a page of what lies on disk; a damaged row fails the page, and is counted."""
@@ -151,6 +195,10 @@ class Replica:
             return
         if not all(placement.held[group] for group in scan.groups):
             reply(Failed(Reason.WRONG_EPOCH))
+            return
+        recovering, keyspace = self._ctx.recovering, placement.keyspace_id
+        if recovering and any((keyspace, group) in recovering for group in scan.groups):
+            reply(Failed(Reason.RECOVERING))
             return
         keyspace = placement.keyspace_id
         floors = ctx.cuts.floors_of(keyspace, scan.groups)

@@ -23,13 +23,18 @@ from msgspec import Struct
 
 from dynakv import limits
 from dynakv.core.layout import NodeId
-from dynakv.core.record import Record, covers, droppable, intact
-from dynakv.core.table import Page
+from dynakv.core.record import Record, above, covers, droppable, intact
+from dynakv.core.table import Dropped, DropRecords, Page
 from dynakv.node.compare import in_leaves, leaf_scan
 from dynakv.node.context import Context, Placement
+from dynakv.node.dropping import follow_drop
 from dynakv.node.messages import STORE, Failed, Load, Loaded, Outcome, Reason, Save, Saved
+from dynakv.node.outlines import Outlines
 from dynakv.node.repair_messages import Compare, Compared, LeavesScanned, Likeness, ScanLeaves
 from dynakv.node.replica import Replica
+
+# Puts a group of this node under a floor, durably, then calls back.
+Follow = Callable[[Placement, int, int, Callable[[], None]], None]
 
 
 class Ending(Enum):
@@ -53,37 +58,6 @@ class Synced(Struct, frozen=True):
     bytes_out: int = 0
 
 
-class _Side:
-    """What one replica holds in the leaves that differ, as far as it was listed."""
-
-    def __init__(self) -> None:
-        self.outlines: dict[bytes, Record] = {}  # listed and not yet compared
-        self.through: bytes | None = None  # everything up to here was listed; None: nothing yet
-        self.complete = False  # everything was listed
-        self.floor = 0
-
-    def add(self, records: list[Record], through: bytes | None) -> None:
-        self.outlines.update((record.key, record) for record in records)
-        self.through = through
-        self.complete = through is None
-
-    def used_up(self, cursor: bytes | None) -> bool:
-        """Say whether a page is missing to go on behind `cursor`."""
-        if self.complete:
-            return False
-        return self.through is None or (cursor is not None and self.through <= cursor)
-
-    def take(self, end: bytes | None) -> dict[bytes, Record]:
-        """Remove and return what lies up to `end` (None: all)."""
-        if end is None:
-            taken, self.outlines = self.outlines, {}
-            return taken
-        taken = {key: record for key, record in self.outlines.items() if key <= end}
-        for key in taken:
-            del self.outlines[key]
-        return taken
-
-
 class Session:
     """Makes one group equal on this node and on `peer`; `then` gets the outcome, exactly once."""
 
@@ -95,8 +69,14 @@ class Session:
         group: int,
         peer: NodeId,
         then: Callable[[Synced], None],
+        follow: Follow | None = None,
     ) -> None:
-        """Prepare; both nodes are replicas of the group."""
+        """Prepare; both nodes are replicas of the group.
+
+        `follow` is given where this replica recovers (`node/recovery.py`): it puts the group here
+        under the peer's floor, and what is void there is dropped here.
+        """
+        self._follow = follow
         self._ctx = ctx
         self._replica = replica
         self._placement = placement
@@ -104,10 +84,11 @@ class Session:
         self._peer = peer
         self._then = then
         self._leaves: dict[int, None] = {}
-        self._ours, self._theirs = _Side(), _Side()
+        self._ours, self._theirs = Outlines(), Outlines()
         self._cursor: bytes | None = None  # keys up to this one are equal
         self._pulls: dict[bytes, Record] = {}  # outlines of what is to come here
         self._pushes: dict[bytes, Record] = {}
+        self._voids: dict[bytes, Record] = {}  # outlines of own rows that are void there
         self._open: list[bytes] = []  # keys that could not be made equal; the first is told
         self._why = ""
         self._listed = 0
@@ -128,6 +109,13 @@ class Session:
 
     def _compared(self, reply: object) -> None:
         assert isinstance(reply, Compared)
+        (floor,) = reply.floors
+        if self._follow is not None and floor > self._floor():
+            self._follow(self._placement, self._group, floor, lambda: self._likened(reply))
+        else:
+            self._likened(reply)
+
+    def _likened(self, reply: Compared) -> None:
         (likeness,) = reply.likenesses
         self._ctx.cuts.hear(self._placement.keyspace_id, self._group, reply.floors[0])
         if likeness is Likeness.EQUAL:
@@ -191,6 +179,8 @@ class Session:
             own, other = ours.get(key), theirs.get(key)
             if own == other:
                 continue
+            if self._follow is not None and own is not None:
+                own = self._without_void(own, other)
             pull = other is not None and not _covered(other, own, floor)
             push = own is not None and not _covered(own, other, self._theirs.floor)
             # Equal stamps and different content: one of the two is damaged, and reading it whole
@@ -201,9 +191,45 @@ class Session:
             if own is not None and (push or strange):
                 self._pushes[key] = own
 
+    def _without_void(self, own: Record, other: Record | None) -> Record | None:
+        """Return what counts of an own row beside that of the peer, whose floor may be higher.
+
+        A register at or below that floor, which the peer neither holds nor covers, is void. The
+        row is dropped as a whole when the peer covers the rest of it; until then it stays, and the
+        group has to be compared again.
+        """
+        floor = self._theirs.floor
+        rest = above(own, floor)
+        if rest is own or _covered(own, other, floor):
+            return own
+        if rest is None or (other is not None and covers(other, rest)):
+            self._voids[own.key] = own
+            return None
+        self._leave_open(own.key, "part of it is void where the rest is not known yet")
+        return rest
+
     # --- from there to here ------------------------------------------------------------------
 
+    def _drop_void(self) -> None:
+        voids, self._voids = self._voids, {}
+        keyspace, keys = self._placement.keyspace_id, list(voids)
+        checksums = [own.checksum for own in voids.values()]
+
+        def dropped(reply: object) -> None:
+            assert isinstance(reply, Dropped)
+            follow_drop(self._ctx, keyspace, self._group, reply)
+            for key, row in zip(keys, reply.rows, strict=True):
+                if row is None:
+                    self._leave_open(key, "it changed while it was compared")
+            self._pull()
+
+        drop = DropRecords(keyspace, [self._group] * len(keys), keys, checksums)
+        self._ctx.writes.ask(drop, dropped)
+
     def _pull(self) -> None:
+        if self._voids:
+            self._drop_void()
+            return
         if not self._pulls:
             self._push()
             return
@@ -234,7 +260,7 @@ class Session:
             return
         keys = list(self._pushes)
         load = Load(self._placement.keyspace_id, self._placement.epoch, keys)
-        self._replica.load(load, lambda reply: self._push_loaded(keys, reply))
+        self._replica.load(load, lambda reply: self._push_loaded(keys, reply), repairs=True)
 
     def _push_loaded(self, keys: list[bytes], reply: object) -> None:
         if isinstance(reply, Failed):
@@ -242,6 +268,10 @@ class Session:
             return
         assert isinstance(reply, Loaded)
         records, floors = self._readable(keys, reply, self._pushes)
+        if self._follow is not None:
+            floor = self._theirs.floor
+            parts = [(above(r, floor) or r, f) for r, f in zip(records, floors, strict=True)]
+            records, floors = [part for part, _ in parts], [f for _, f in parts]
         if not records:
             self._push()
             return

@@ -172,6 +172,8 @@ def fill_beaten(out: pb.Beaten, beaten: Beaten) -> None:
     out.layout_digest = beaten.layout_digest
     out.wall_ms = beaten.wall_ms
     out.client_address = beaten.client_address
+    out.was_alive_ms = beaten.was_alive_ms
+    out.up_ms = beaten.up_ms
 
 
 def to_reason(failed: Failed) -> pb.Reason:
@@ -284,7 +286,12 @@ def _reply_of(reply: pb.Reply) -> PeerReply:
         case "beaten":
             beaten = reply.beaten
             return Beaten(
-                beaten.cluster_id, beaten.layout_digest, beaten.wall_ms, beaten.client_address
+                beaten.cluster_id,
+                beaten.layout_digest,
+                beaten.wall_ms,
+                beaten.client_address,
+                beaten.was_alive_ms,
+                beaten.up_ms,
             )
         case "failed":
             # A reason newer than this node promises nothing.

@@ -151,6 +151,7 @@ def _status_of(figures: Figures, header: Header, wall_ms: int) -> pb.GetNodeStat
         ),
         counters=node.counters,
         disk_full=node.disk_full,
+        recovering_groups=node.recovering_groups,
         hints=[pb.HintStatus(node_id=h.node_id, rows=h.rows, bytes=h.bytes) for h in node.hints],
         collection=pb.CollectionStatus(
             waiting=node.tombstones_waiting, waits_for=node.collection_waits_for

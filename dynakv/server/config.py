@@ -149,6 +149,8 @@ class TimingSection(_Section):
     suspect_ms: Annotated[Int, Field(ge=20, le=600_000)] = limits.SUSPECT_MS
     clock_bound_ms: Annotated[Int, Field(ge=1, le=60_000)] = limits.CLOCK_BOUND_MS
     hedge_ms: Annotated[Int, Field(ge=1, le=limits.DEADLINE_MS_MAX)] = limits.HEDGE_MS
+    # A member that the others ran without for longer rebuilds its rows from them.
+    horizon_ms: Annotated[Int, Field(ge=1_000, le=limits.TTL_MS_MAX)] = limits.HORIZON_MS
 
 
 class HintsSection(_Section):

@@ -143,6 +143,7 @@ def _node_config(config: Config) -> NodeConfig:
         hedge_ms=timing.hedge_ms,
         heartbeat_ms=timing.heartbeat_ms,
         suspect_ms=timing.suspect_ms,
+        horizon_ms=timing.horizon_ms,
         hint_bytes_max=config.hints.bytes_max,
         hint_age_ms=config.hints.age_ms,
         hint_pause_ms=config.hints.pause_ms,

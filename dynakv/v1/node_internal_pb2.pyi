@@ -340,16 +340,20 @@ class Beat(_message.Message):
     def __init__(self, cluster_id: _Optional[int] = ..., layout_digest: _Optional[int] = ..., wall_ms: _Optional[int] = ..., client_address: _Optional[str] = ...) -> None: ...
 
 class Beaten(_message.Message):
-    __slots__ = ("cluster_id", "layout_digest", "wall_ms", "client_address")
+    __slots__ = ("cluster_id", "layout_digest", "wall_ms", "client_address", "was_alive_ms", "up_ms")
     CLUSTER_ID_FIELD_NUMBER: _ClassVar[int]
     LAYOUT_DIGEST_FIELD_NUMBER: _ClassVar[int]
     WALL_MS_FIELD_NUMBER: _ClassVar[int]
     CLIENT_ADDRESS_FIELD_NUMBER: _ClassVar[int]
+    WAS_ALIVE_MS_FIELD_NUMBER: _ClassVar[int]
+    UP_MS_FIELD_NUMBER: _ClassVar[int]
     cluster_id: int
     layout_digest: int
     wall_ms: int
     client_address: str
-    def __init__(self, cluster_id: _Optional[int] = ..., layout_digest: _Optional[int] = ..., wall_ms: _Optional[int] = ..., client_address: _Optional[str] = ...) -> None: ...
+    was_alive_ms: int
+    up_ms: int
+    def __init__(self, cluster_id: _Optional[int] = ..., layout_digest: _Optional[int] = ..., wall_ms: _Optional[int] = ..., client_address: _Optional[str] = ..., was_alive_ms: _Optional[int] = ..., up_ms: _Optional[int] = ...) -> None: ...
 
 class Failed(_message.Message):
     __slots__ = ("reason",)

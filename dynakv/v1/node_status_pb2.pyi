@@ -27,7 +27,7 @@ class GetNodeStatusRequest(_message.Message):
     def __init__(self) -> None: ...
 
 class GetNodeStatusResponse(_message.Message):
-    __slots__ = ("node_id", "version", "cluster_id", "epoch", "layout_digest", "hlc", "wall_ms", "incarnation", "starts", "uptime_ms", "commit_sequence", "clock", "peers", "load", "cache", "store", "counters", "disk_full", "hints", "collection")
+    __slots__ = ("node_id", "version", "cluster_id", "epoch", "layout_digest", "hlc", "wall_ms", "incarnation", "starts", "uptime_ms", "commit_sequence", "clock", "peers", "load", "cache", "store", "counters", "disk_full", "hints", "collection", "recovering_groups")
     class CountersEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -55,6 +55,7 @@ class GetNodeStatusResponse(_message.Message):
     DISK_FULL_FIELD_NUMBER: _ClassVar[int]
     HINTS_FIELD_NUMBER: _ClassVar[int]
     COLLECTION_FIELD_NUMBER: _ClassVar[int]
+    RECOVERING_GROUPS_FIELD_NUMBER: _ClassVar[int]
     node_id: str
     version: str
     cluster_id: int
@@ -75,7 +76,8 @@ class GetNodeStatusResponse(_message.Message):
     disk_full: bool
     hints: _containers.RepeatedCompositeFieldContainer[HintStatus]
     collection: CollectionStatus
-    def __init__(self, node_id: _Optional[str] = ..., version: _Optional[str] = ..., cluster_id: _Optional[int] = ..., epoch: _Optional[int] = ..., layout_digest: _Optional[int] = ..., hlc: _Optional[int] = ..., wall_ms: _Optional[int] = ..., incarnation: _Optional[int] = ..., starts: _Optional[int] = ..., uptime_ms: _Optional[int] = ..., commit_sequence: _Optional[int] = ..., clock: _Optional[_Union[ClockStatus, _Mapping]] = ..., peers: _Optional[_Iterable[_Union[PeerStatus, _Mapping]]] = ..., load: _Optional[_Union[LoadStatus, _Mapping]] = ..., cache: _Optional[_Union[CacheStatus, _Mapping]] = ..., store: _Optional[_Union[StoreStatus, _Mapping]] = ..., counters: _Optional[_Mapping[str, int]] = ..., disk_full: bool = ..., hints: _Optional[_Iterable[_Union[HintStatus, _Mapping]]] = ..., collection: _Optional[_Union[CollectionStatus, _Mapping]] = ...) -> None: ...
+    recovering_groups: int
+    def __init__(self, node_id: _Optional[str] = ..., version: _Optional[str] = ..., cluster_id: _Optional[int] = ..., epoch: _Optional[int] = ..., layout_digest: _Optional[int] = ..., hlc: _Optional[int] = ..., wall_ms: _Optional[int] = ..., incarnation: _Optional[int] = ..., starts: _Optional[int] = ..., uptime_ms: _Optional[int] = ..., commit_sequence: _Optional[int] = ..., clock: _Optional[_Union[ClockStatus, _Mapping]] = ..., peers: _Optional[_Iterable[_Union[PeerStatus, _Mapping]]] = ..., load: _Optional[_Union[LoadStatus, _Mapping]] = ..., cache: _Optional[_Union[CacheStatus, _Mapping]] = ..., store: _Optional[_Union[StoreStatus, _Mapping]] = ..., counters: _Optional[_Mapping[str, int]] = ..., disk_full: bool = ..., hints: _Optional[_Iterable[_Union[HintStatus, _Mapping]]] = ..., collection: _Optional[_Union[CollectionStatus, _Mapping]] = ..., recovering_groups: _Optional[int] = ...) -> None: ...
 
 class CollectionStatus(_message.Message):
     __slots__ = ("waiting", "waits_for")
