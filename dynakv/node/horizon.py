@@ -43,17 +43,21 @@ class Horizon:
         self._stamper.keep_alive()
 
     def up_ms(self) -> int:
-        """Return how long this life has lasted."""
-        return self._ctx.now.mono_ms - self._began_ms
+        """Return how long this life has lasted; 0 where others could not rebuild from this node.
+
+        Two replicas that both recover could wait for each other for ever.
+        """
+        return 0 if self._ctx.recovering else self._ctx.now.mono_ms - self._began_ms
 
     def heard(self, peer: NodeId, was_alive_ms: int, up_ms: int) -> None:
         """Take note of a peer's account: the end of its former life (wall clock), and its age."""
         ctx = self._ctx
         alive_ms = ctx.remembered.ceiling_ms
-        if peer in self._ran_ms or not alive_ms:  # a new node was never away
+        if peer in self._ran_ms or not up_ms or not alive_ms:  # a new node was never away
             return
         before_ms = max(0, was_alive_ms - alive_ms) if was_alive_ms else 0
-        self._ran_ms[peer] = before_ms + max(0, up_ms - self.up_ms())
+        own_ms = ctx.now.mono_ms - self._began_ms
+        self._ran_ms[peer] = before_ms + max(0, up_ms - own_ms)
         if self._ran_ms[peer] > ctx.config.horizon_ms:
             self._judge()
 

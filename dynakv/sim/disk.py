@@ -182,6 +182,10 @@ class Disk:
         row = self.rows.get(where)
         return row is not None and not records.intact(row)
 
+    def any_damaged(self) -> bool:
+        """Say whether some row fails its checksum. O(rows)."""
+        return any(not records.intact(row) for row in self.rows.values())
+
     def _page(self, scan: ScanRecords) -> Page:
         """Return a page in key order. O(rows of the groups)."""
         begin = scan.start if scan.after is None else max(scan.start, scan.after + b"\0")

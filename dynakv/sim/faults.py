@@ -249,6 +249,10 @@ class Faults:
         process = self._some()
         if process.node is None:
             return False
+        others = [p for p in self._processes if p is not process]
+        if any(p.disk.any_damaged() or _forgetful(p) for p in others):
+            self.held_back += 1  # its groups may be forgotten, and so would be two replicas
+            return False
         process.on_death = lambda _: None
         process.crash("fault")
         process.on_death = self._died
@@ -366,8 +370,13 @@ class Faults:
         Whether another replica holds the row does not matter: what was acknowledged lies on Wq.
         """
         replicas = self._keyspace.placement[group]
-        others = [p.disk for p in self._processes if p is not process and p.name in replicas]
-        return sum(disk.damaged(where) for disk in others) < self._damage_max
+        others = [p for p in self._processes if p is not process and p.name in replicas]
+        return sum(p.disk.damaged(where) or _forgetful(p) for p in others) < self._damage_max
+
+
+def _forgetful(process: Process) -> bool:
+    """Say whether a process recovers groups, or may have to when it returns."""
+    return process.node is None or bool(process.node.context.recovering)
 
 
 def _between(ours: Sequence[str], theirs: Sequence[str]) -> list[tuple[str, str]]:

@@ -3,7 +3,8 @@
 import pytest
 
 from dynakv import limits
-from dynakv.node.messages import Now
+from dynakv.node.messages import Now, Reason
+from dynakv.node.repair_messages import Compare
 from tests.node.cluster import Cluster, stored_of, warmed
 
 HORIZON_MS = 20_000
@@ -88,6 +89,17 @@ def test_one_long_runner_is_not_enough_to_rebuild_from() -> None:
         cluster.restart(node)
     cluster.pass_ms(2_000)
     assert told(cluster) == []
+
+
+def test_nobody_rebuilds_from_a_node_that_rebuilds_itself() -> None:
+    cluster = warmed(config=CONFIG)
+    cluster.pass_ms(1_000)
+    cluster.failing["n3", Compare] = Reason.OVERLOADED
+    let_run(cluster, "n2", HORIZON_MS + 2_000)
+    let_run(cluster, "n1", HORIZON_MS + 2_000)
+    cluster.pass_ms(1_000)
+    assert cluster.nodes["n2"].context.recovering
+    assert not cluster.nodes["n1"].context.recovering
 
 
 def test_an_idle_node_keeps_its_mark_young() -> None:
