@@ -76,7 +76,7 @@ class Heartbeat:
     def _beaten(self, peer: NodeId, reply: Beaten, asked_ms: int) -> None:
         ctx = self._ctx
         ctx.client_addresses[peer] = reply.client_address
-        self._horizon.heard(peer, reply.was_alive_ms, reply.up_ms)
+        self._horizon.heard(peer, reply)
         if ctx.members.answered(peer, ctx.now.mono_ms):
             ctx.note("peer_up", peer=peer)
         if ctx.guard.sample(peer, reply.wall_ms, asked_ms, ctx.now.mono_ms):

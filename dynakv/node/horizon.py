@@ -4,8 +4,8 @@ A node remembers when it was last alive: the durable ceiling of its clock (`core
 most a little ahead of it, and is raised now and then also where nothing is written. Every answer to
 a heartbeat says when the answering node was last alive before its present life, and how long it has
 been up. So a node that returns learns how long its peers ran without it; time in which nobody ran,
-such as that of a cluster that was switched off, does not count, and no clock is compared with
-another one's for it.
+such as that of a cluster that was switched off, does not count. Wall clocks are compared for it,
+which the clock bound makes good enough: a horizon is days.
 
 Where max(rq, n - wq + 1) other replicas of a group ran without this node for longer than the
 horizon, the group recovers (`node/recovery.py`): that many are needed to do so. Nothing wrong was
@@ -17,6 +17,7 @@ rebuilt from others rather than believed.
 from dynakv import limits
 from dynakv.core.layout import NodeId
 from dynakv.node.context import Context
+from dynakv.node.messages import Beaten
 from dynakv.node.recovery import Recovery
 from dynakv.node.stamping import Stamper
 
@@ -49,15 +50,17 @@ class Horizon:
         """
         return 0 if self._ctx.recovering else self._ctx.now.mono_ms - self._began_ms
 
-    def heard(self, peer: NodeId, was_alive_ms: int, up_ms: int) -> None:
-        """Take note of a peer's account: the end of its former life (wall clock), and its age."""
-        ctx = self._ctx
+    def heard(self, peer: NodeId, account: Beaten) -> None:
+        """Take note of a peer's account: the end of its former life, and the age of this one."""
+        ctx, up_ms, was_alive_ms = self._ctx, account.up_ms, account.was_alive_ms
         alive_ms = ctx.remembered.ceiling_ms
         if peer in self._ran_ms or not up_ms or not alive_ms:  # a new node was never away
             return
         before_ms = max(0, was_alive_ms - alive_ms) if was_alive_ms else 0
+        # Of its present life only what came after this node's last sign of life.
+        since_ms = min(up_ms, max(0, account.wall_ms - alive_ms))
         own_ms = ctx.now.mono_ms - self._began_ms
-        self._ran_ms[peer] = before_ms + max(0, up_ms - own_ms)
+        self._ran_ms[peer] = before_ms + max(0, since_ms - own_ms)
         if self._ran_ms[peer] > ctx.config.horizon_ms:
             self._judge()
 
