@@ -2,7 +2,7 @@
 
 from dynakv.core.raft.log import payload_bytes
 from dynakv.core.raft.member import Member
-from dynakv.core.raft.messages import Entry, Kind, MemberId, Message, ReadState, Refusal
+from dynakv.core.raft.messages import NOBODY, Entry, Kind, MemberId, Message, ReadState, Refusal
 from dynakv.core.raft.progress import Flow, Progress
 
 
@@ -157,8 +157,14 @@ def handle_unreachable(progress: Progress) -> None:
 
 
 def handle_transfer(member: Member, to: MemberId, progress: Progress) -> None:
-    """Hand leadership to a voter as soon as its log is complete (dissertation, section 3.10)."""
-    if progress.learner or to in (member.transferee, member.id):
+    """Hand leadership to a voter as soon as its log is complete (dissertation, section 3.10).
+
+    A transfer to the leader itself gives up one that is under way.
+    """
+    if progress.learner or to == member.transferee:
+        return
+    if to == member.id:
+        member.transferee = NOBODY
         return
     member.election_elapsed = 0  # it has one election timeout
     member.transferee = to

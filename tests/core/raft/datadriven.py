@@ -102,6 +102,18 @@ def scenarios(kind: str) -> list[object]:
     return parameters
 
 
+def rewritten(path: Path, run: Callable[[Case], str]) -> str:
+    """Return the file with what `run` says in place of what is expected; for new scenarios."""
+    lines = path.read_text(encoding="utf-8").splitlines()
+    out: list[str] = []
+    start = 0
+    for case in cases(path):
+        separator = lines.index("----", case.line - 1)
+        out += [*lines[start : separator + 1], run(case).rstrip("\n")]
+        start = separator + 1 + len(case.expected.splitlines())
+    return "\n".join([*out, *lines[start:]]) + "\n"
+
+
 def kind_of(path: Path) -> str:
     """Return which interpreter a file is for, by its commands."""
     commands = {case.command for case in cases(path)}

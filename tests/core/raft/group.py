@@ -29,9 +29,17 @@ def member(
 ) -> RaftNode:
     """Return a member of a group that begins behind entry 1 of term 1."""
     membership = Membership(ids(*voters), (), ids(*learners))
-    remembered = Remembered(HardState(1, commit=1), membership, 1, 1, 1)
+    begun = Remembered(HardState(1, commit=1), membership, 1, 1, 1)
+    remembered = begun if voters else Remembered()  # a newcomer is blank
     config = Config(member_id=MemberId(number), **knobs)  # type: ignore[arg-type]
-    return RaftNode(config, remembered, Random(number), lambda: Snapshot(1, 1, membership))
+    node: RaftNode
+
+    def newest() -> Snapshot:
+        m = node.member
+        return Snapshot(m.log.applied, m.log.term(m.log.applied) or 0, m.tracker.membership)
+
+    node = RaftNode(config, remembered, Random(number), newest)
+    return node
 
 
 @dataclass

@@ -103,7 +103,7 @@ class Interaction:
             "_breakpoint": lambda case: None,
             "add-nodes": self._add_nodes,
             "campaign": lambda case: self._first(case).raft.campaign(),
-            "compact": lambda case: self._first(case).compact(int(case.names()[1])),
+            "compact": self._compact,
             "deliver-msgs": self._deliver_msgs,
             "forget-leader": lambda case: self._first(case).raft.forget_leader(),
             "log-level": lambda case: self._set_level(case.names()[0]),
@@ -302,6 +302,10 @@ class Interaction:
             raise CommandError("v1 conf change can only have one operation and no transition")
         kind = EntryKind.CHANGE_ONE if v1 else EntryKind.CHANGE
         self._check(self._first(case).raft.propose_change(Change(changes, transition), kind))
+
+    def _compact(self, case: Case) -> None:
+        self._first(case).compact(int(case.names()[1]))
+        self._raft_log(case)
 
     def _raft_log(self, case: Case) -> None:
         host = self._first(case)
