@@ -91,6 +91,14 @@ DISK_RESERVE_SHARE: Final = 0.05  # writes are refused when less of the disk tha
 FREE_SHARE_AGE_MS: Final = 1_000  # how old the share that is free may be
 PAGE_ROWS_MAX: Final = 256  # of one scan: a reader thread is busy for a few milliseconds
 PAGE_BYTES_MAX: Final = 256 << 10
+# A snapshot keeps the WAL from starting again. What grew meanwhile is copied in one piece when it
+# is over, about a second of a fast disk's time, and writes wait for that.
+SNAPSHOT_WAL_BYTES_MAX: Final = 256 << 20
+SNAPSHOT_WAL_BYTES_HARD_MAX: Final = 1 << 40  # a tebibyte: more is a unit mistake
+SNAPSHOT_BEGUN_STEPS: Final = 1_000  # of SQLite's machine: by then it copies rows
+SNAPSHOT_WATCH_MS: Final = 100  # so often is looked at what it costs
+SNAPSHOT_NAME_BYTES_MAX: Final = 64
+SNAPSHOTS_LISTED_MAX: Final = 1_000  # the newest
 GROUP_ROWS_MIN: Final = 8  # of each group in a scan of many: most pages then are full
 
 # --- hints -----------------------------------------------------------------------------------

@@ -55,6 +55,7 @@ PROTOBUF_IMPORTERS = {
     "rpc/pipeline.py": "the streaming method of KVStore",
     "rpc/ring_state.py": "the layout as both services show it",
     "rpc/node_tasks.py": "what a node works on, as its service shows it",
+    "rpc/snapshots.py": "snapshots, as their methods show them",
     "rpc/status.py": "error details",
     "client/": "a client of KVStore",
     "admin/": "a client of the admin methods",

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Final, NoReturn
 import typer
 from typer.core import TyperCommand
 
+from dynakv.admin import snapshot_commands
+from dynakv.admin.options import Endpoints, Keyspace, Output, OutputOption
 from dynakv.client import terminal
 from dynakv.errors import UsageError
 
@@ -25,12 +27,7 @@ app = terminal.application(
     "3 unavailable; 4 unknown, no node answered; 64 usage.",
 )
 
-
-class Output(Enum):
-    """How data is written to stdout."""
-
-    TABLE = "table"
-    JSON = "json"
+app.add_typer(snapshot_commands.app, name="snapshot")
 
 
 class RingOutput(Enum):
@@ -57,19 +54,6 @@ class _OptionalInterval(TyperCommand):
 
             args = with_interval(args)
         return super().parse_args(ctx, args)
-
-
-Endpoints = Annotated[
-    str | None,
-    typer.Option(
-        "--endpoints",
-        "-e",
-        metavar="HOST:PORT,...",
-        help="Nodes to ask. [default: $DYNAKV_ENDPOINTS, else 127.0.0.1:50051]",
-    ),
-]
-Keyspace = Annotated[str, typer.Option("--keyspace", "-k", metavar="NAME")]
-OutputOption = Annotated[Output, typer.Option("--output", "-o")]
 
 
 @app.command(cls=_OptionalInterval)

@@ -22,7 +22,14 @@ from msgspec import Struct
 from dynakv import limits
 from dynakv.core.layout import Level
 from dynakv.errors import RefusedError, UnknownOutcomeError, UsageError
-from dynakv.v1 import kvstore_pb2, kvstore_pb2_grpc, node_status_pb2, ring_pb2, tasks_pb2
+from dynakv.v1 import (
+    kvstore_pb2,
+    kvstore_pb2_grpc,
+    node_status_pb2,
+    ring_pb2,
+    snapshots_pb2,
+    tasks_pb2,
+)
 
 CONNECT_MS: Final = 2_000  # per endpoint: a host that drops packets must not hide the next one
 SILENCE_MS: Final = 5_000  # beyond the deadline that the node keeps: then it is the node that hangs
@@ -230,6 +237,34 @@ class Connection:
         request = tasks_pb2.StartRepairRequest(keyspace=keyspace, group=group)
         reply: tasks_pb2.StartRepairResponse = await self._call(
             "StartRepair", request, Reach(timeout_ms=timeout_ms), writes=False
+        )
+        return reply
+
+    async def create_snapshot(
+        self, name: str, timeout_ms: int = 0
+    ) -> snapshots_pb2.CreateSnapshotResponse:
+        """Let the node found begin a snapshot; an empty name: it gives one."""
+        request = snapshots_pb2.CreateSnapshotRequest(name=name)
+        reply: snapshots_pb2.CreateSnapshotResponse = await self._call(
+            "CreateSnapshot", request, Reach(timeout_ms=timeout_ms), writes=False
+        )
+        return reply
+
+    async def snapshots(self, timeout_ms: int = 0) -> snapshots_pb2.ListSnapshotsResponse:
+        """Return the snapshots of the node found."""
+        request = snapshots_pb2.ListSnapshotsRequest()
+        reply: snapshots_pb2.ListSnapshotsResponse = await self._call(
+            "ListSnapshots", request, Reach(timeout_ms=timeout_ms), writes=False
+        )
+        return reply
+
+    async def delete_snapshot(
+        self, name: str, timeout_ms: int = 0
+    ) -> snapshots_pb2.DeleteSnapshotResponse:
+        """Let the node found remove a snapshot."""
+        request = snapshots_pb2.DeleteSnapshotRequest(name=name)
+        reply: snapshots_pb2.DeleteSnapshotResponse = await self._call(
+            "DeleteSnapshot", request, Reach(timeout_ms=timeout_ms), writes=False
         )
         return reply
 

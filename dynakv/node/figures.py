@@ -6,6 +6,7 @@ the disk says.
 """
 
 from collections.abc import Sequence
+from enum import IntEnum
 
 from msgspec import Struct
 
@@ -68,6 +69,29 @@ class StoreFigures(Struct, frozen=True):
     database_bytes: int  # without the write-ahead log
     wal_bytes: int
     disk_free_share: float  # 0 to 1
+
+
+class SnapshotState(IntEnum):
+    """How a snapshot stands."""
+
+    RUNNING = 1
+    COMPLETE = 2
+    FAILED = 3
+
+
+class SnapshotFigures(Struct, frozen=True):
+    """A snapshot of this node's database."""
+
+    name: str
+    path: str  # on the node's machine
+    state: SnapshotState
+    bytes_done: int
+    bytes_estimated: int  # of the whole; a guess while it is being made
+    began_ms: int  # Unix time; of a complete one when it was finished
+    took_ms: int = 0  # so far; 0 where it is not known any more
+    commit_sequence: int = 0  # of the node when it was made; 0 where it is not complete
+    rows: int = 0  # the highest row id
+    error: str = ""
 
 
 class Figures(Struct, frozen=True):

@@ -39,10 +39,11 @@ from dynakv.rpc.fields import (
 from dynakv.rpc.methods import Context, Method, timeout_ms, unary
 from dynakv.rpc.node_status import NodeStatus
 from dynakv.rpc.node_tasks import NodeTasks
-from dynakv.rpc.ports import Inbox
+from dynakv.rpc.ports import Inbox, SnapshotKeeper
 from dynakv.rpc.ring_state import RingState
+from dynakv.rpc.snapshots import SnapshotMethods
 from dynakv.v1 import kvstore_pb2 as pb
-from dynakv.v1 import node_status_pb2, ring_pb2, tasks_pb2
+from dynakv.v1 import node_status_pb2, ring_pb2, snapshots_pb2, tasks_pb2
 
 SERVICE: Final = pb.DESCRIPTOR.services_by_name["KVStore"]
 
@@ -51,7 +52,10 @@ class KVStore:
     """Serves clients out of one node's inbox."""
 
     def __init__(
-        self, inbox: Inbox, wall_ms: Callable[[], int] = lambda: time.time_ns() // 1_000_000
+        self,
+        inbox: Inbox,
+        wall_ms: Callable[[], int] = lambda: time.time_ns() // 1_000_000,
+        snapshots: SnapshotKeeper | None = None,
     ) -> None:
         """Serve `inbox`; `wall_ms` is the wall clock that a handshake shows."""
         self._inbox = inbox
@@ -59,10 +63,11 @@ class KVStore:
         self._ring_state = RingState(inbox)
         self._status = NodeStatus(inbox, wall_ms)
         self._tasks = NodeTasks(inbox)
+        self._snapshots = None if snapshots is None else SnapshotMethods(inbox, snapshots, wall_ms)
 
     def handlers(self) -> dict[str, Method]:
         """Return the handler of each method of the service."""
-        return {
+        return self._snapshot_handlers() | {
             "Put": unary(self.put, pb.PutRequest),
             "Get": unary(self.get, pb.GetRequest),
             "Delete": unary(self.delete, pb.DeleteRequest),
@@ -77,6 +82,16 @@ class KVStore:
             "ListTasks": unary(self._tasks.list, tasks_pb2.ListTasksRequest),
             "StartRepair": unary(self._tasks.repair, tasks_pb2.StartRepairRequest),
             "PauseRepair": unary(self._tasks.pause, tasks_pb2.PauseRepairRequest),
+        }
+
+    def _snapshot_handlers(self) -> dict[str, Method]:
+        methods = self._snapshots
+        if methods is None:
+            return {}
+        return {
+            "CreateSnapshot": unary(methods.create, snapshots_pb2.CreateSnapshotRequest),
+            "ListSnapshots": unary(methods.list, snapshots_pb2.ListSnapshotsRequest),
+            "DeleteSnapshot": unary(methods.delete, snapshots_pb2.DeleteSnapshotRequest),
         }
 
     async def put(self, request: pb.PutRequest, context: Context) -> pb.PutResponse | Failure:

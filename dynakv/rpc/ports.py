@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import Protocol
 
 from dynakv.core.layout import Layout
-from dynakv.node.figures import Figures, StoreFigures
+from dynakv.node.figures import Figures, SnapshotFigures, StoreFigures
 from dynakv.node.messages import (
     ClientMessage,
     ClientReply,
@@ -71,3 +71,16 @@ class Inbox(Protocol):
 
     async def store_figures(self) -> StoreFigures:
         """Return how much lies on disk; a disk may hang. Raises StorageError."""
+
+
+class SnapshotKeeper(Protocol):
+    """The snapshots of this node (`storage/snapshot.py`)."""
+
+    def begin(self, name: str) -> SnapshotFigures:
+        """Begin one. Raises UsageError, RefusedError, StorageError."""
+
+    async def listed(self) -> list[SnapshotFigures]:
+        """Return all. Raises StorageError."""
+
+    async def delete(self, name: str) -> None:
+        """Remove one. Raises UsageError, StorageError."""

@@ -17,7 +17,7 @@ from dynakv import limits
 from dynakv.errors import UsageError
 from dynakv.rpc import kvstore, node_internal
 from dynakv.rpc.methods import Method
-from dynakv.rpc.ports import Inbox
+from dynakv.rpc.ports import Inbox, SnapshotKeeper
 
 _OPTIONS: Final = (
     # With it a second node on the same port would start and share its connections.
@@ -65,6 +65,7 @@ async def serve_clients(
     address: str,
     *,
     wall_ms: Callable[[], int] = lambda: time.time_ns() // 1_000_000,
+    snapshots: SnapshotKeeper | None = None,
 ) -> Server:
     """Serve KVStore, health checking and reflection on `address` (host:port; port 0: any free).
 
@@ -73,7 +74,7 @@ async def serve_clients(
     # More calls than the node takes operations would only wait in memory.
     server = grpc_server(options=_OPTIONS, maximum_concurrent_rpcs=limits.OPERATIONS_MAX)
     name = kvstore.SERVICE.full_name
-    _add(server, name, kvstore.KVStore(inbox, wall_ms).handlers())
+    _add(server, name, kvstore.KVStore(inbox, wall_ms, snapshots).handlers())
     health_servicer = health.aio.HealthServicer()
     health_pb2_grpc.add_HealthServicer_to_server(health_servicer, server)
     reflection.enable_server_reflection(

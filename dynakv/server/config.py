@@ -66,6 +66,7 @@ PlaceText = Annotated[str, BeforeValidator(checks.place)]  # a zone or a region
 KeyspaceName = Annotated[str, BeforeValidator(checks.keyspace_name)]
 AddressText = Annotated[str, BeforeValidator(checks.address)]
 Weight = Annotated[Int, Field(ge=0, le=limits.WEIGHT_MAX)]
+WalBytes = Annotated[Int, Field(ge=1 << 20, le=limits.SNAPSHOT_WAL_BYTES_HARD_MAX)]
 
 
 class _Section(BaseModel):
@@ -139,6 +140,8 @@ class StorageSection(_Section):
     cache_bytes_max: Annotated[Int, Field(ge=0, le=limits.CACHE_BYTES_HARD_MAX)] = (
         limits.CACHE_BYTES_MAX
     )
+    snapshots_dir: Path | None = None  # None: `snapshots` in the data directory
+    snapshot_wal_bytes_max: WalBytes = limits.SNAPSHOT_WAL_BYTES_MAX
 
 
 class TimingSection(_Section):

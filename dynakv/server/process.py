@@ -33,6 +33,7 @@ from dynakv.rpc.peers import Peers
 from dynakv.server import notify
 from dynakv.server.config import Config
 from dynakv.server.driver import Driver, read_clocks
+from dynakv.storage.snapshot import Snapshots
 from dynakv.storage.store import Store
 
 STDIN_BYTES: Final = 4_096
@@ -68,7 +69,13 @@ async def _serve_with(store: Store, config: Config, stop: asyncio.Event) -> None
     random = Random(secrets.randbits(64))  # noqa: S311 - spreads load, hides nothing
     node = Node(store.remembered, _node_config(config), random, read_clocks())
     driver = Driver(node, store)
+    snapshots = Snapshots(
+        store,
+        config.storage.snapshots_dir,
+        wal_bytes_max=config.storage.snapshot_wal_bytes_max,
+    )
     async with AsyncExitStack() as ending:
+        ending.push_async_callback(snapshots.stop)
         addresses = {
             str(m.node_id): config.peers.via.get(m.node_id, m.address)
             for m in driver.layout().members
@@ -80,7 +87,9 @@ async def _serve_with(store: Store, config: Config, stop: asyncio.Event) -> None
         peer_door = await _opened(servers.serve_peers(driver, config.peer_address))
         ending.push_async_callback(peer_door.stop)
         ending.push_async_callback(driver.flush)
-        client_door = await _opened(servers.serve_clients(driver, config.listen.client))
+        client_door = await _opened(
+            servers.serve_clients(driver, config.listen.client, snapshots=snapshots)
+        )
         # Last in, first out: clients are drained while the node still reaches its peers.
         ending.push_async_callback(client_door.stop, limits.DRAIN_MS / 1000)
         if config.listen.redis is not None:

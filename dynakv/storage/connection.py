@@ -140,6 +140,7 @@ class Writer(Connection):
         self._wal_index = -1
         self._frames_seen = 0  # in the WAL after the last checkpoint
         self._broken = False  # a job failed: nothing may be written any more
+        self.beside_long_reader = False  # which keeps the WAL: waiting for it is in vain
         self._loop = asyncio.get_running_loop()
 
     def begin(self) -> None:
@@ -182,10 +183,11 @@ class Writer(Connection):
         """Copy the WAL into the database as far as readers allow.
 
         The WAL starts again from its beginning only when all of it is copied and no reader uses
-        it. Where readers prevented that for long, wait for them and cut the file.
+        it. Where readers prevented that for long, wait for them and cut the file, unless one is
+        known to stay.
         """
         execute = self._conn.execute
-        if self.wal_frames() * _FRAME_BYTES < limits.WAL_BYTES_MAX:
+        if self.beside_long_reader or self.wal_frames() * _FRAME_BYTES < limits.WAL_BYTES_MAX:
             _, frames, _ = execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
         else:
             execute(f"PRAGMA busy_timeout = {limits.RESTART_WAIT_MS}")

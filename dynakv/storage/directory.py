@@ -4,6 +4,7 @@
     dynakv.db    the database, with SQLite's -wal and -shm beside it while in use
     batches-*    the batch log (`batchlog.py`), while in use and after a crash: a copy of the
                  directory needs all of these files
+    snapshots/   complete copies of the database (snapshot.py), unless configured elsewhere
 
 A database is made under another name and renamed when it is complete and durable, so a `dynakv.db`
 that is empty or without tables is damage, never an interrupted first start. Any other file in a
@@ -20,7 +21,9 @@ from dynakv.storage.schema import APPLICATION_ID, PAGE_BYTES
 
 DATABASE: Final = "dynakv.db"
 LOCK: Final = "lock"
+SNAPSHOTS: Final = "snapshots"
 _UNFINISHED: Final = "dynakv.db.unfinished"
+REPLACED: Final = "dynakv.db.replaced-"  # by a restore; kept for a person to look at or remove
 _MAGIC: Final = b"SQLite format 3\x00"
 
 
@@ -51,24 +54,26 @@ class Directory:
     def adopt(self) -> None:
         """Give the finished database its name, durably."""
         self.unfinished.rename(self.database)
-        _sync(self.path)
+        sync(self.path)
 
     def release(self) -> None:
         """Let another process claim the directory."""
         os.close(self._lock)
 
 
-def claim(path: Path, *, make: bool) -> Directory:
+def claim(path: Path, *, make: bool, restores: bool = False) -> Directory:
     """Return the directory, locked for this process until `release`.
 
-    With `make` it is made where it does not exist, parents included. Raises StorageError.
+    With `make` it is made where it does not exist, parents included. A directory that holds
+    snapshots and no database has lost its database: only who `restores` may claim it. Raises
+    StorageError.
     """
     path = path.absolute()
     try:
         if make:
             _make(path)
         names = sorted(entry.name for entry in path.iterdir())
-        _refuse_foreign(path, names, make=make)
+        _refuse_foreign(path, names, make=make, restores=restores)
         lock = os.open(path / LOCK, os.O_RDWR | os.O_CREAT, 0o600)
     except (FileExistsError, NotADirectoryError):
         raise StorageError(f"data directory {path} is not a directory") from None
@@ -118,25 +123,32 @@ def _make(path: Path) -> None:
     if not path.exists():
         _make(path.parent)
         path.mkdir(mode=0o700, exist_ok=True)
-        _sync(path.parent)
+        sync(path.parent)
 
 
-def _refuse_foreign(path: Path, names: list[str], *, make: bool) -> None:
+def _refuse_foreign(path: Path, names: list[str], *, make: bool, restores: bool) -> None:
     if DATABASE in names:
         return
     # Of a fresh file system, of a claim, and of a first start that was interrupted.
     ours = ("lost+found", LOCK)
     foreign = [name for name in names if name not in ours and not name.startswith(_UNFINISHED)]
     parts = [n for n in foreign if n == f"{DATABASE}-wal" or n.startswith("batches-")]
-    if parts:
+    if parts and not restores:
         raise StorageError(
             f"data directory {path} holds {parts[0]} but no {DATABASE}: put both back together"
         )
+    if foreign == [SNAPSHOTS] and not restores:
+        raise StorageError(
+            f"data directory {path} holds {SNAPSHOTS} but no {DATABASE}: put one of them in place "
+            f"with `dynakv restore`, or move {SNAPSHOTS} away to begin anew"
+        )
+    known = (SNAPSHOTS, *parts) if restores else (SNAPSHOTS,)
+    foreign = [n for n in foreign if n not in known and not n.startswith(REPLACED)]
     if foreign:
         raise StorageError(
             f"{path} is no DynaKV data directory: it holds {foreign[0]!r} and no {DATABASE}"
         )
-    if not make:
+    if not make and not restores:
         raise StorageError(f"data directory {path} holds no {DATABASE}")
 
 
@@ -157,7 +169,8 @@ def _lock(path: Path, lock: int) -> None:
         ) from error
 
 
-def _sync(path: Path) -> None:
+def sync(path: Path) -> None:
+    """Make the names in a directory durable. Raises OSError."""
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)
@@ -170,3 +183,14 @@ def free_share(path: Path) -> float:
     found = os.statvfs(path)
     # A file system that counts no blocks has no end.
     return found.f_bavail / found.f_blocks if found.f_blocks else 1.0
+
+
+def free_bytes(path: Path) -> tuple[int, int]:
+    """Return how many bytes this process may still fill, and all there are. Raises OSError.
+
+    A file system that counts no blocks has no end: both are 2^63 then.
+    """
+    found = os.statvfs(path)
+    if not found.f_blocks:
+        return 1 << 63, 1 << 63
+    return found.f_bavail * found.f_frsize, found.f_blocks * found.f_frsize

@@ -158,12 +158,15 @@ class Store:
             self._loop.call_soon(done, refusal)
             return
         if any(isinstance(request, CountRecords) for request in requests):
-            self._settle_soon(lambda: self._read_by(requests, done))
+            self.settle_soon(lambda: self._read_by(requests, done))
         else:
             self._read_by(requests, done)
 
-    def _settle_soon(self, then: Callable[[], None]) -> None:
-        """Call `then` when all that is committed by now is in the database, or the store failed."""
+    def settle_soon(self, then: Callable[[], None], job: Callable[[], None] | None = None) -> None:
+        """Call `then` when all that is committed by now is in the database, or the store failed.
+
+        A `job` runs before that on the writer's thread, when the database holds exactly that.
+        """
 
         def settled(outcome: BaseException | None) -> None:
             if outcome is not None:
@@ -174,14 +177,16 @@ class Store:
             if outcome is not None:
                 settled(outcome)
             else:
-                self._writer.submit(_nothing, settled)  # behind what the committer handed to it
+                self._writer.submit(
+                    job or _nothing, settled
+                )  # behind what the committer handed to it
 
         self._committer.submit(self._committer.freeze, frozen)
 
     async def _settled(self) -> None:
         """Return when all that is committed by now is in the database, or the store failed."""
         settled = asyncio.Event()
-        self._settle_soon(settled.set)
+        self.settle_soon(settled.set)
         await settled.wait()
 
     def _read_by(self, requests: Sequence[Read], done: Done[list[ReadReply]]) -> None:
@@ -232,6 +237,15 @@ class Store:
             return await self._readers[0].run(job)
         except (OSError, sqlite3.Error) as error:
             raise self.fail(error) from error
+
+    @property
+    def database(self) -> Path:
+        """Where the database is."""
+        return self._directory.database
+
+    def reads_long(self, *, reading: bool) -> None:
+        """Say whether a reader stays for long, so that the writer need not wait for it."""
+        self._writer.beside_long_reader = reading
 
     def free_share(self) -> float:
         """Return which part of the disk, 0 to 1, is free; looked up at most once a second.

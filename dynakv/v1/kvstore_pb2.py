@@ -24,78 +24,79 @@ _sym_db = _symbol_database.Default()
 
 from dynakv.v1 import node_status_pb2 as dynakv_dot_v1_dot_node__status__pb2
 from dynakv.v1 import ring_pb2 as dynakv_dot_v1_dot_ring__pb2
+from dynakv.v1 import snapshots_pb2 as dynakv_dot_v1_dot_snapshots__pb2
 from dynakv.v1 import tasks_pb2 as dynakv_dot_v1_dot_tasks__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x17\x64ynakv/v1/kvstore.proto\x12\tdynakv.v1\x1a\x1b\x64ynakv/v1/node_status.proto\x1a\x14\x64ynakv/v1/ring.proto\x1a\x15\x64ynakv/v1/tasks.proto\"%\n\x05Stamp\x12\x0c\n\x04time\x18\x01 \x01(\x06\x12\x0e\n\x06writer\x18\x02 \x01(\x06\"`\n\x08Observed\x12\r\n\x05\x66ound\x18\x01 \x01(\x08\x12\r\n\x05value\x18\x02 \x01(\x0c\x12\x1f\n\x05stamp\x18\x03 \x01(\x0b\x32\x10.dynakv.v1.Stamp\x12\x15\n\rexpires_at_ms\x18\x04 \x01(\x04\"\xd8\x01\n\nPutRequest\x12\x10\n\x08keyspace\x18\x01 \x01(\t\x12\x0b\n\x03key\x18\x02 \x01(\x0c\x12\r\n\x05value\x18\x03 \x01(\x0c\x12\x0e\n\x06ttl_ms\x18\x04 \x01(\x03\x12\x15\n\rexpires_at_ms\x18\x05 \x01(\x03\x12\x10\n\x08keep_ttl\x18\x06 \x01(\x08\x12\x1f\n\x05level\x18\x07 \x01(\x0e\x32\x10.dynakv.v1.Level\x12\t\n\x01w\x18\x08 \x01(\r\x12\x10\n\x08previous\x18\t \x01(\x08\x12\x1f\n\x05stamp\x18\n \x01(\x0b\x32\x10.dynakv.v1.StampJ\x04\x08\x0b\x10\x0e\"n\n\x0bPutResponse\x12\x0b\n\x03hlc\x18\x01 \x01(\x06\x12\x1f\n\x05stamp\x18\x02 \x01(\x0b\x32\x10.dynakv.v1.Stamp\x12%\n\x08previous\x18\x03 \x01(\x0b\x32\x13.dynakv.v1.ObservedJ\x04\x08\x04\x10\x05J\x04\x08\x05\x10\x06\"c\n\nGetRequest\x12\x10\n\x08keyspace\x18\x01 \x01(\t\x12\x0b\n\x03key\x18\x02 \x01(\x0c\x12\x1f\n\x05level\x18\x03 \x01(\x0e\x32\x10.dynakv.v1.Level\x12\t\n\x01r\x18\x04 \x01(\rJ\x04\x08\x05\x10\x06J\x04\x08\x06\x10\x07\"|\n\x0bGetResponse\x12\x0b\n\x03hlc\x18\x01 \x01(\x06\x12\r\n\x05\x66ound\x18\x02 \x01(\x08\x12\r\n\x05value\x18\x03 \x01(\x0c\x12\x1f\n\x05stamp\x18\x04 \x01(\x0b\x32\x10.dynakv.v1.Stamp\x12\x15\n\rexpires_at_ms\x18\x05 \x01(\x04J\x04\x08\x06\x10\x07J\x04\x08\x07\x10\x08\"\x93\x01\n\rDeleteRequest\x12\x10\n\x08keyspace\x18\x01 \x01(\t\x12\x0b\n\x03key\x18\x02 \x01(\x0c\x12\x1f\n\x05level\x18\x03 \x01(\x0e\x32\x10.dynakv.v1.Level\x12\t\n\x01w\x18\x04 \x01(\r\x12\x10\n\x08previous\x18\x05 \x01(\x08\x12\x1f\n\x05stamp\x18\x06 \x01(\x0b\x32\x10.dynakv.v1.StampJ\x04\x08\x07\x10\n\"q\n\x0e\x44\x65leteResponse\x12\x0b\n\x03hlc\x18\x01 \x01(\x06\x12\x1f\n\x05stamp\x18\x02 \x01(\x0b\x32\x10.dynakv.v1.Stamp\x12%\n\x08previous\x18\x03 \x01(\x0b\x32\x13.dynakv.v1.ObservedJ\x04\x08\x04\x10\x05J\x04\x08\x05\x10\x06\"\x87\x01\n\rExpireRequest\x12\x10\n\x08keyspace\x18\x01 \x01(\t\x12\x0b\n\x03key\x18\x02 \x01(\x0c\x12\x0e\n\x06ttl_ms\x18\x03 \x01(\x03\x12\x15\n\rexpires_at_ms\x18\x04 \x01(\x03\x12\x1f\n\x05level\x18\x05 \x01(\x0e\x32\x10.dynakv.v1.Level\x12\t\n\x01w\x18\x06 \x01(\rJ\x04\x08\x07\x10\n\"4\n\x0e\x45xpireResponse\x12\x0b\n\x03hlc\x18\x01 \x01(\x06\x12\x0f\n\x07\x61pplied\x18\x02 \x01(\x08J\x04\x08\x03\x10\x06\"a\n\x0ePersistRequest\x12\x10\n\x08keyspace\x18\x01 \x01(\t\x12\x0b\n\x03key\x18\x02 \x01(\x0c\x12\x1f\n\x05level\x18\x03 \x01(\x0e\x32\x10.dynakv.v1.Level\x12\t\n\x01w\x18\x04 \x01(\rJ\x04\x08\x05\x10\x08\"5\n\x0fPersistResponse\x12\x0b\n\x03hlc\x18\x01 \x01(\x06\x12\x0f\n\x07\x61pplied\x18\x02 \x01(\x08J\x04\x08\x03\x10\x06\"\x89\x01\n\x0bListRequest\x12\x10\n\x08keyspace\x18\x01 \x01(\t\x12\x0e\n\x06prefix\x18\x02 \x01(\x0c\x12\r\n\x05start\x18\x03 \x01(\x0c\x12\x0b\n\x03\x65nd\x18\x04 \x01(\x0c\x12\x0e\n\x06\x63ursor\x18\x05 \x01(\x0c\x12\r\n\x05limit\x18\x06 \x01(\r\x12\x11\n\tkeys_only\x18\x07 \x01(\x08J\x04\x08\x08\x10\tJ\x04\x08\t\x10\n\"e\n\x0cListResponse\x12\x0b\n\x03hlc\x18\x01 \x01(\x06\x12\'\n\x07\x65ntries\x18\x02 \x03(\x0b\x32\x16.dynakv.v1.ListedEntry\x12\x13\n\x0bnext_cursor\x18\x03 \x01(\x0cJ\x04\x08\x04\x10\x05J\x04\x08\x05\x10\x06\"a\n\x0bListedEntry\x12\x0b\n\x03key\x18\x01 \x01(\x0c\x12\r\n\x05value\x18\x02 \x01(\x0c\x12\x1f\n\x05stamp\x18\x03 \x01(\x0b\x32\x10.dynakv.v1.Stamp\x12\x15\n\rexpires_at_ms\x18\x04 \x01(\x04\"\x86\x01\n\x0fPipelineRequest\x12\x10\n\x08keyspace\x18\x01 \x01(\t\x12\x1f\n\x05level\x18\x02 \x01(\x0e\x32\x10.dynakv.v1.Level\x12\t\n\x01r\x18\x03 \x01(\r\x12\t\n\x01w\x18\x04 \x01(\r\x12\x1e\n\x05steps\x18\x05 \x03(\x0b\x32\x0f.dynakv.v1.StepJ\x04\x08\x06\x10\x07J\x04\x08\x07\x10\x08\"\xd7\x01\n\x04Step\x12!\n\x03put\x18\x01 \x01(\x0b\x32\x12.dynakv.v1.PutStepH\x00\x12!\n\x03get\x18\x02 \x01(\x0b\x32\x12.dynakv.v1.GetStepH\x00\x12\'\n\x06\x64\x65lete\x18\x03 \x01(\x0b\x32\x15.dynakv.v1.DeleteStepH\x00\x12\'\n\x06\x65xpire\x18\x04 \x01(\x0b\x32\x15.dynakv.v1.ExpireStepH\x00\x12)\n\x07persist\x18\x05 \x01(\x0b\x32\x16.dynakv.v1.PersistStepH\x00\x42\x06\n\x04kindJ\x04\x08\x06\x10\t\"\x93\x01\n\x07PutStep\x12\x0c\n\x04keys\x18\x01 \x03(\x0c\x12\x0e\n\x06values\x18\x02 \x03(\x0c\x12\x0f\n\x07ttls_ms\x18\x03 \x03(\x03\x12\x15\n\rexpires_at_ms\x18\x04 \x03(\x03\x12\x10\n\x08keep_ttl\x18\x05 \x01(\x08\x12\x10\n\x08previous\x18\x06 \x01(\x08\x12\r\n\x05times\x18\x07 \x03(\x06\x12\x0f\n\x07writers\x18\x08 \x03(\x06\"\x17\n\x07GetStep\x12\x0c\n\x04keys\x18\x01 \x03(\x0c\"L\n\nDeleteStep\x12\x0c\n\x04keys\x18\x01 \x03(\x0c\x12\x10\n\x08previous\x18\x02 \x01(\x08\x12\r\n\x05times\x18\x03 \x03(\x06\x12\x0f\n\x07writers\x18\x04 \x03(\x06\"B\n\nExpireStep\x12\x0c\n\x04keys\x18\x01 \x03(\x0c\x12\x0f\n\x07ttls_ms\x18\x02 \x03(\x03\x12\x15\n\rexpires_at_ms\x18\x03 \x03(\x03\"\x1b\n\x0bPersistStep\x12\x0c\n\x04keys\x18\x01 \x03(\x0c\"S\n\x10PipelineResponse\x12\x0b\n\x03hlc\x18\x01 \x01(\x06\x12&\n\x07results\x18\x02 \x03(\x0b\x32\x15.dynakv.v1.StepResultJ\x04\x08\x03\x10\x04J\x04\x08\x04\x10\x05\"\xc0\x01\n\nStepResult\x12*\n\x06stored\x18\x01 \x01(\x0b\x32\x18.dynakv.v1.StoredEntriesH\x00\x12(\n\x05\x66ound\x18\x02 \x01(\x0b\x32\x17.dynakv.v1.FoundEntriesH\x00\x12,\n\x07\x61pplied\x18\x03 \x01(\x0b\x32\x19.dynakv.v1.AppliedEntriesH\x00\x12&\n\x06\x65rrors\x18\x0f \x03(\x0b\x32\x16.dynakv.v1.EntryErrorsB\x06\n\x04kind\"V\n\rStoredEntries\x12\r\n\x05times\x18\x01 \x03(\x06\x12\x0f\n\x07writers\x18\x02 \x03(\x06\x12%\n\x08previous\x18\x03 \x03(\x0b\x32\x13.dynakv.v1.Observed\"d\n\x0c\x46oundEntries\x12\r\n\x05\x66ound\x18\x01 \x03(\x08\x12\x0e\n\x06values\x18\x02 \x03(\x0c\x12\r\n\x05times\x18\x03 \x03(\x06\x12\x0f\n\x07writers\x18\x04 \x03(\x06\x12\x15\n\rexpires_at_ms\x18\x05 \x03(\x04\"!\n\x0e\x41ppliedEntries\x12\x0f\n\x07\x61pplied\x18\x01 \x03(\x08\"n\n\x0b\x45ntryErrors\x12\x0f\n\x07\x65ntries\x18\x01 \x03(\r\x12\x0c\n\x04\x63ode\x18\x02 \x01(\x05\x12\x0e\n\x06reason\x18\x03 \x01(\t\x12\x0f\n\x07message\x18\x04 \x01(\t\x12\x1f\n\x05retry\x18\x05 \x01(\x0e\x32\x10.dynakv.v1.Retry\"\x12\n\x10HandshakeRequest\"e\n\x11HandshakeResponse\x12\x12\n\ncluster_id\x18\x01 \x01(\x06\x12\x0f\n\x07node_id\x18\x02 \x01(\t\x12\r\n\x05\x65poch\x18\x03 \x01(\x04\x12\x0b\n\x03hlc\x18\x04 \x01(\x06\x12\x0f\n\x07wall_ms\x18\x05 \x01(\x04*U\n\x05Retry\x12\x15\n\x11RETRY_UNSPECIFIED\x10\x00\x12\x0f\n\x0bRETRY_NEVER\x10\x01\x12\x0e\n\nRETRY_SAFE\x10\x02\x12\x14\n\x10RETRY_SAME_STAMP\x10\x03\x32\xcf\x07\n\x07KVStore\x12\x34\n\x03Put\x12\x15.dynakv.v1.PutRequest\x1a\x16.dynakv.v1.PutResponse\x12\x34\n\x03Get\x12\x15.dynakv.v1.GetRequest\x1a\x16.dynakv.v1.GetResponse\x12=\n\x06\x44\x65lete\x12\x18.dynakv.v1.DeleteRequest\x1a\x19.dynakv.v1.DeleteResponse\x12=\n\x06\x45xpire\x12\x18.dynakv.v1.ExpireRequest\x1a\x19.dynakv.v1.ExpireResponse\x12@\n\x07Persist\x12\x19.dynakv.v1.PersistRequest\x1a\x1a.dynakv.v1.PersistResponse\x12\x37\n\x04List\x12\x16.dynakv.v1.ListRequest\x1a\x17.dynakv.v1.ListResponse\x12\x43\n\x08Pipeline\x12\x1a.dynakv.v1.PipelineRequest\x1a\x1b.dynakv.v1.PipelineResponse\x12\x46\n\tHandshake\x12\x1b.dynakv.v1.HandshakeRequest\x1a\x1c.dynakv.v1.HandshakeResponse\x12O\n\x0cGetRingState\x12\x1e.dynakv.v1.GetRingStateRequest\x1a\x1f.dynakv.v1.GetRingStateResponse\x12R\n\rGetNodeStatus\x12\x1f.dynakv.v1.GetNodeStatusRequest\x1a .dynakv.v1.GetNodeStatusResponse\x12I\n\nInspectKey\x12\x1c.dynakv.v1.InspectKeyRequest\x1a\x1d.dynakv.v1.InspectKeyResponse\x12\x46\n\tListTasks\x12\x1b.dynakv.v1.ListTasksRequest\x1a\x1c.dynakv.v1.ListTasksResponse\x12L\n\x0bStartRepair\x12\x1d.dynakv.v1.StartRepairRequest\x1a\x1e.dynakv.v1.StartRepairResponse\x12L\n\x0bPauseRepair\x12\x1d.dynakv.v1.PauseRepairRequest\x1a\x1e.dynakv.v1.PauseRepairResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x17\x64ynakv/v1/kvstore.proto\x12\tdynakv.v1\x1a\x1b\x64ynakv/v1/node_status.proto\x1a\x14\x64ynakv/v1/ring.proto\x1a\x19\x64ynakv/v1/snapshots.proto\x1a\x15\x64ynakv/v1/tasks.proto\"%\n\x05Stamp\x12\x0c\n\x04time\x18\x01 \x01(\x06\x12\x0e\n\x06writer\x18\x02 \x01(\x06\"`\n\x08Observed\x12\r\n\x05\x66ound\x18\x01 \x01(\x08\x12\r\n\x05value\x18\x02 \x01(\x0c\x12\x1f\n\x05stamp\x18\x03 \x01(\x0b\x32\x10.dynakv.v1.Stamp\x12\x15\n\rexpires_at_ms\x18\x04 \x01(\x04\"\xd8\x01\n\nPutRequest\x12\x10\n\x08keyspace\x18\x01 \x01(\t\x12\x0b\n\x03key\x18\x02 \x01(\x0c\x12\r\n\x05value\x18\x03 \x01(\x0c\x12\x0e\n\x06ttl_ms\x18\x04 \x01(\x03\x12\x15\n\rexpires_at_ms\x18\x05 \x01(\x03\x12\x10\n\x08keep_ttl\x18\x06 \x01(\x08\x12\x1f\n\x05level\x18\x07 \x01(\x0e\x32\x10.dynakv.v1.Level\x12\t\n\x01w\x18\x08 \x01(\r\x12\x10\n\x08previous\x18\t \x01(\x08\x12\x1f\n\x05stamp\x18\n \x01(\x0b\x32\x10.dynakv.v1.StampJ\x04\x08\x0b\x10\x0e\"n\n\x0bPutResponse\x12\x0b\n\x03hlc\x18\x01 \x01(\x06\x12\x1f\n\x05stamp\x18\x02 \x01(\x0b\x32\x10.dynakv.v1.Stamp\x12%\n\x08previous\x18\x03 \x01(\x0b\x32\x13.dynakv.v1.ObservedJ\x04\x08\x04\x10\x05J\x04\x08\x05\x10\x06\"c\n\nGetRequest\x12\x10\n\x08keyspace\x18\x01 \x01(\t\x12\x0b\n\x03key\x18\x02 \x01(\x0c\x12\x1f\n\x05level\x18\x03 \x01(\x0e\x32\x10.dynakv.v1.Level\x12\t\n\x01r\x18\x04 \x01(\rJ\x04\x08\x05\x10\x06J\x04\x08\x06\x10\x07\"|\n\x0bGetResponse\x12\x0b\n\x03hlc\x18\x01 \x01(\x06\x12\r\n\x05\x66ound\x18\x02 \x01(\x08\x12\r\n\x05value\x18\x03 \x01(\x0c\x12\x1f\n\x05stamp\x18\x04 \x01(\x0b\x32\x10.dynakv.v1.Stamp\x12\x15\n\rexpires_at_ms\x18\x05 \x01(\x04J\x04\x08\x06\x10\x07J\x04\x08\x07\x10\x08\"\x93\x01\n\rDeleteRequest\x12\x10\n\x08keyspace\x18\x01 \x01(\t\x12\x0b\n\x03key\x18\x02 \x01(\x0c\x12\x1f\n\x05level\x18\x03 \x01(\x0e\x32\x10.dynakv.v1.Level\x12\t\n\x01w\x18\x04 \x01(\r\x12\x10\n\x08previous\x18\x05 \x01(\x08\x12\x1f\n\x05stamp\x18\x06 \x01(\x0b\x32\x10.dynakv.v1.StampJ\x04\x08\x07\x10\n\"q\n\x0e\x44\x65leteResponse\x12\x0b\n\x03hlc\x18\x01 \x01(\x06\x12\x1f\n\x05stamp\x18\x02 \x01(\x0b\x32\x10.dynakv.v1.Stamp\x12%\n\x08previous\x18\x03 \x01(\x0b\x32\x13.dynakv.v1.ObservedJ\x04\x08\x04\x10\x05J\x04\x08\x05\x10\x06\"\x87\x01\n\rExpireRequest\x12\x10\n\x08keyspace\x18\x01 \x01(\t\x12\x0b\n\x03key\x18\x02 \x01(\x0c\x12\x0e\n\x06ttl_ms\x18\x03 \x01(\x03\x12\x15\n\rexpires_at_ms\x18\x04 \x01(\x03\x12\x1f\n\x05level\x18\x05 \x01(\x0e\x32\x10.dynakv.v1.Level\x12\t\n\x01w\x18\x06 \x01(\rJ\x04\x08\x07\x10\n\"4\n\x0e\x45xpireResponse\x12\x0b\n\x03hlc\x18\x01 \x01(\x06\x12\x0f\n\x07\x61pplied\x18\x02 \x01(\x08J\x04\x08\x03\x10\x06\"a\n\x0ePersistRequest\x12\x10\n\x08keyspace\x18\x01 \x01(\t\x12\x0b\n\x03key\x18\x02 \x01(\x0c\x12\x1f\n\x05level\x18\x03 \x01(\x0e\x32\x10.dynakv.v1.Level\x12\t\n\x01w\x18\x04 \x01(\rJ\x04\x08\x05\x10\x08\"5\n\x0fPersistResponse\x12\x0b\n\x03hlc\x18\x01 \x01(\x06\x12\x0f\n\x07\x61pplied\x18\x02 \x01(\x08J\x04\x08\x03\x10\x06\"\x89\x01\n\x0bListRequest\x12\x10\n\x08keyspace\x18\x01 \x01(\t\x12\x0e\n\x06prefix\x18\x02 \x01(\x0c\x12\r\n\x05start\x18\x03 \x01(\x0c\x12\x0b\n\x03\x65nd\x18\x04 \x01(\x0c\x12\x0e\n\x06\x63ursor\x18\x05 \x01(\x0c\x12\r\n\x05limit\x18\x06 \x01(\r\x12\x11\n\tkeys_only\x18\x07 \x01(\x08J\x04\x08\x08\x10\tJ\x04\x08\t\x10\n\"e\n\x0cListResponse\x12\x0b\n\x03hlc\x18\x01 \x01(\x06\x12\'\n\x07\x65ntries\x18\x02 \x03(\x0b\x32\x16.dynakv.v1.ListedEntry\x12\x13\n\x0bnext_cursor\x18\x03 \x01(\x0cJ\x04\x08\x04\x10\x05J\x04\x08\x05\x10\x06\"a\n\x0bListedEntry\x12\x0b\n\x03key\x18\x01 \x01(\x0c\x12\r\n\x05value\x18\x02 \x01(\x0c\x12\x1f\n\x05stamp\x18\x03 \x01(\x0b\x32\x10.dynakv.v1.Stamp\x12\x15\n\rexpires_at_ms\x18\x04 \x01(\x04\"\x86\x01\n\x0fPipelineRequest\x12\x10\n\x08keyspace\x18\x01 \x01(\t\x12\x1f\n\x05level\x18\x02 \x01(\x0e\x32\x10.dynakv.v1.Level\x12\t\n\x01r\x18\x03 \x01(\r\x12\t\n\x01w\x18\x04 \x01(\r\x12\x1e\n\x05steps\x18\x05 \x03(\x0b\x32\x0f.dynakv.v1.StepJ\x04\x08\x06\x10\x07J\x04\x08\x07\x10\x08\"\xd7\x01\n\x04Step\x12!\n\x03put\x18\x01 \x01(\x0b\x32\x12.dynakv.v1.PutStepH\x00\x12!\n\x03get\x18\x02 \x01(\x0b\x32\x12.dynakv.v1.GetStepH\x00\x12\'\n\x06\x64\x65lete\x18\x03 \x01(\x0b\x32\x15.dynakv.v1.DeleteStepH\x00\x12\'\n\x06\x65xpire\x18\x04 \x01(\x0b\x32\x15.dynakv.v1.ExpireStepH\x00\x12)\n\x07persist\x18\x05 \x01(\x0b\x32\x16.dynakv.v1.PersistStepH\x00\x42\x06\n\x04kindJ\x04\x08\x06\x10\t\"\x93\x01\n\x07PutStep\x12\x0c\n\x04keys\x18\x01 \x03(\x0c\x12\x0e\n\x06values\x18\x02 \x03(\x0c\x12\x0f\n\x07ttls_ms\x18\x03 \x03(\x03\x12\x15\n\rexpires_at_ms\x18\x04 \x03(\x03\x12\x10\n\x08keep_ttl\x18\x05 \x01(\x08\x12\x10\n\x08previous\x18\x06 \x01(\x08\x12\r\n\x05times\x18\x07 \x03(\x06\x12\x0f\n\x07writers\x18\x08 \x03(\x06\"\x17\n\x07GetStep\x12\x0c\n\x04keys\x18\x01 \x03(\x0c\"L\n\nDeleteStep\x12\x0c\n\x04keys\x18\x01 \x03(\x0c\x12\x10\n\x08previous\x18\x02 \x01(\x08\x12\r\n\x05times\x18\x03 \x03(\x06\x12\x0f\n\x07writers\x18\x04 \x03(\x06\"B\n\nExpireStep\x12\x0c\n\x04keys\x18\x01 \x03(\x0c\x12\x0f\n\x07ttls_ms\x18\x02 \x03(\x03\x12\x15\n\rexpires_at_ms\x18\x03 \x03(\x03\"\x1b\n\x0bPersistStep\x12\x0c\n\x04keys\x18\x01 \x03(\x0c\"S\n\x10PipelineResponse\x12\x0b\n\x03hlc\x18\x01 \x01(\x06\x12&\n\x07results\x18\x02 \x03(\x0b\x32\x15.dynakv.v1.StepResultJ\x04\x08\x03\x10\x04J\x04\x08\x04\x10\x05\"\xc0\x01\n\nStepResult\x12*\n\x06stored\x18\x01 \x01(\x0b\x32\x18.dynakv.v1.StoredEntriesH\x00\x12(\n\x05\x66ound\x18\x02 \x01(\x0b\x32\x17.dynakv.v1.FoundEntriesH\x00\x12,\n\x07\x61pplied\x18\x03 \x01(\x0b\x32\x19.dynakv.v1.AppliedEntriesH\x00\x12&\n\x06\x65rrors\x18\x0f \x03(\x0b\x32\x16.dynakv.v1.EntryErrorsB\x06\n\x04kind\"V\n\rStoredEntries\x12\r\n\x05times\x18\x01 \x03(\x06\x12\x0f\n\x07writers\x18\x02 \x03(\x06\x12%\n\x08previous\x18\x03 \x03(\x0b\x32\x13.dynakv.v1.Observed\"d\n\x0c\x46oundEntries\x12\r\n\x05\x66ound\x18\x01 \x03(\x08\x12\x0e\n\x06values\x18\x02 \x03(\x0c\x12\r\n\x05times\x18\x03 \x03(\x06\x12\x0f\n\x07writers\x18\x04 \x03(\x06\x12\x15\n\rexpires_at_ms\x18\x05 \x03(\x04\"!\n\x0e\x41ppliedEntries\x12\x0f\n\x07\x61pplied\x18\x01 \x03(\x08\"n\n\x0b\x45ntryErrors\x12\x0f\n\x07\x65ntries\x18\x01 \x03(\r\x12\x0c\n\x04\x63ode\x18\x02 \x01(\x05\x12\x0e\n\x06reason\x18\x03 \x01(\t\x12\x0f\n\x07message\x18\x04 \x01(\t\x12\x1f\n\x05retry\x18\x05 \x01(\x0e\x32\x10.dynakv.v1.Retry\"\x12\n\x10HandshakeRequest\"e\n\x11HandshakeResponse\x12\x12\n\ncluster_id\x18\x01 \x01(\x06\x12\x0f\n\x07node_id\x18\x02 \x01(\t\x12\r\n\x05\x65poch\x18\x03 \x01(\x04\x12\x0b\n\x03hlc\x18\x04 \x01(\x06\x12\x0f\n\x07wall_ms\x18\x05 \x01(\x04*U\n\x05Retry\x12\x15\n\x11RETRY_UNSPECIFIED\x10\x00\x12\x0f\n\x0bRETRY_NEVER\x10\x01\x12\x0e\n\nRETRY_SAFE\x10\x02\x12\x14\n\x10RETRY_SAME_STAMP\x10\x03\x32\xd1\t\n\x07KVStore\x12\x34\n\x03Put\x12\x15.dynakv.v1.PutRequest\x1a\x16.dynakv.v1.PutResponse\x12\x34\n\x03Get\x12\x15.dynakv.v1.GetRequest\x1a\x16.dynakv.v1.GetResponse\x12=\n\x06\x44\x65lete\x12\x18.dynakv.v1.DeleteRequest\x1a\x19.dynakv.v1.DeleteResponse\x12=\n\x06\x45xpire\x12\x18.dynakv.v1.ExpireRequest\x1a\x19.dynakv.v1.ExpireResponse\x12@\n\x07Persist\x12\x19.dynakv.v1.PersistRequest\x1a\x1a.dynakv.v1.PersistResponse\x12\x37\n\x04List\x12\x16.dynakv.v1.ListRequest\x1a\x17.dynakv.v1.ListResponse\x12\x43\n\x08Pipeline\x12\x1a.dynakv.v1.PipelineRequest\x1a\x1b.dynakv.v1.PipelineResponse\x12\x46\n\tHandshake\x12\x1b.dynakv.v1.HandshakeRequest\x1a\x1c.dynakv.v1.HandshakeResponse\x12O\n\x0cGetRingState\x12\x1e.dynakv.v1.GetRingStateRequest\x1a\x1f.dynakv.v1.GetRingStateResponse\x12R\n\rGetNodeStatus\x12\x1f.dynakv.v1.GetNodeStatusRequest\x1a .dynakv.v1.GetNodeStatusResponse\x12I\n\nInspectKey\x12\x1c.dynakv.v1.InspectKeyRequest\x1a\x1d.dynakv.v1.InspectKeyResponse\x12\x46\n\tListTasks\x12\x1b.dynakv.v1.ListTasksRequest\x1a\x1c.dynakv.v1.ListTasksResponse\x12L\n\x0bStartRepair\x12\x1d.dynakv.v1.StartRepairRequest\x1a\x1e.dynakv.v1.StartRepairResponse\x12L\n\x0bPauseRepair\x12\x1d.dynakv.v1.PauseRepairRequest\x1a\x1e.dynakv.v1.PauseRepairResponse\x12U\n\x0e\x43reateSnapshot\x12 .dynakv.v1.CreateSnapshotRequest\x1a!.dynakv.v1.CreateSnapshotResponse\x12R\n\rListSnapshots\x12\x1f.dynakv.v1.ListSnapshotsRequest\x1a .dynakv.v1.ListSnapshotsResponse\x12U\n\x0e\x44\x65leteSnapshot\x12 .dynakv.v1.DeleteSnapshotRequest\x1a!.dynakv.v1.DeleteSnapshotResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'dynakv.v1.kvstore_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_RETRY']._serialized_start=3205
-  _globals['_RETRY']._serialized_end=3290
-  _globals['_STAMP']._serialized_start=112
-  _globals['_STAMP']._serialized_end=149
-  _globals['_OBSERVED']._serialized_start=151
-  _globals['_OBSERVED']._serialized_end=247
-  _globals['_PUTREQUEST']._serialized_start=250
-  _globals['_PUTREQUEST']._serialized_end=466
-  _globals['_PUTRESPONSE']._serialized_start=468
-  _globals['_PUTRESPONSE']._serialized_end=578
-  _globals['_GETREQUEST']._serialized_start=580
-  _globals['_GETREQUEST']._serialized_end=679
-  _globals['_GETRESPONSE']._serialized_start=681
-  _globals['_GETRESPONSE']._serialized_end=805
-  _globals['_DELETEREQUEST']._serialized_start=808
-  _globals['_DELETEREQUEST']._serialized_end=955
-  _globals['_DELETERESPONSE']._serialized_start=957
-  _globals['_DELETERESPONSE']._serialized_end=1070
-  _globals['_EXPIREREQUEST']._serialized_start=1073
-  _globals['_EXPIREREQUEST']._serialized_end=1208
-  _globals['_EXPIRERESPONSE']._serialized_start=1210
-  _globals['_EXPIRERESPONSE']._serialized_end=1262
-  _globals['_PERSISTREQUEST']._serialized_start=1264
-  _globals['_PERSISTREQUEST']._serialized_end=1361
-  _globals['_PERSISTRESPONSE']._serialized_start=1363
-  _globals['_PERSISTRESPONSE']._serialized_end=1416
-  _globals['_LISTREQUEST']._serialized_start=1419
-  _globals['_LISTREQUEST']._serialized_end=1556
-  _globals['_LISTRESPONSE']._serialized_start=1558
-  _globals['_LISTRESPONSE']._serialized_end=1659
-  _globals['_LISTEDENTRY']._serialized_start=1661
-  _globals['_LISTEDENTRY']._serialized_end=1758
-  _globals['_PIPELINEREQUEST']._serialized_start=1761
-  _globals['_PIPELINEREQUEST']._serialized_end=1895
-  _globals['_STEP']._serialized_start=1898
-  _globals['_STEP']._serialized_end=2113
-  _globals['_PUTSTEP']._serialized_start=2116
-  _globals['_PUTSTEP']._serialized_end=2263
-  _globals['_GETSTEP']._serialized_start=2265
-  _globals['_GETSTEP']._serialized_end=2288
-  _globals['_DELETESTEP']._serialized_start=2290
-  _globals['_DELETESTEP']._serialized_end=2366
-  _globals['_EXPIRESTEP']._serialized_start=2368
-  _globals['_EXPIRESTEP']._serialized_end=2434
-  _globals['_PERSISTSTEP']._serialized_start=2436
-  _globals['_PERSISTSTEP']._serialized_end=2463
-  _globals['_PIPELINERESPONSE']._serialized_start=2465
-  _globals['_PIPELINERESPONSE']._serialized_end=2548
-  _globals['_STEPRESULT']._serialized_start=2551
-  _globals['_STEPRESULT']._serialized_end=2743
-  _globals['_STOREDENTRIES']._serialized_start=2745
-  _globals['_STOREDENTRIES']._serialized_end=2831
-  _globals['_FOUNDENTRIES']._serialized_start=2833
-  _globals['_FOUNDENTRIES']._serialized_end=2933
-  _globals['_APPLIEDENTRIES']._serialized_start=2935
-  _globals['_APPLIEDENTRIES']._serialized_end=2968
-  _globals['_ENTRYERRORS']._serialized_start=2970
-  _globals['_ENTRYERRORS']._serialized_end=3080
-  _globals['_HANDSHAKEREQUEST']._serialized_start=3082
-  _globals['_HANDSHAKEREQUEST']._serialized_end=3100
-  _globals['_HANDSHAKERESPONSE']._serialized_start=3102
-  _globals['_HANDSHAKERESPONSE']._serialized_end=3203
-  _globals['_KVSTORE']._serialized_start=3293
-  _globals['_KVSTORE']._serialized_end=4268
+  _globals['_RETRY']._serialized_start=3232
+  _globals['_RETRY']._serialized_end=3317
+  _globals['_STAMP']._serialized_start=139
+  _globals['_STAMP']._serialized_end=176
+  _globals['_OBSERVED']._serialized_start=178
+  _globals['_OBSERVED']._serialized_end=274
+  _globals['_PUTREQUEST']._serialized_start=277
+  _globals['_PUTREQUEST']._serialized_end=493
+  _globals['_PUTRESPONSE']._serialized_start=495
+  _globals['_PUTRESPONSE']._serialized_end=605
+  _globals['_GETREQUEST']._serialized_start=607
+  _globals['_GETREQUEST']._serialized_end=706
+  _globals['_GETRESPONSE']._serialized_start=708
+  _globals['_GETRESPONSE']._serialized_end=832
+  _globals['_DELETEREQUEST']._serialized_start=835
+  _globals['_DELETEREQUEST']._serialized_end=982
+  _globals['_DELETERESPONSE']._serialized_start=984
+  _globals['_DELETERESPONSE']._serialized_end=1097
+  _globals['_EXPIREREQUEST']._serialized_start=1100
+  _globals['_EXPIREREQUEST']._serialized_end=1235
+  _globals['_EXPIRERESPONSE']._serialized_start=1237
+  _globals['_EXPIRERESPONSE']._serialized_end=1289
+  _globals['_PERSISTREQUEST']._serialized_start=1291
+  _globals['_PERSISTREQUEST']._serialized_end=1388
+  _globals['_PERSISTRESPONSE']._serialized_start=1390
+  _globals['_PERSISTRESPONSE']._serialized_end=1443
+  _globals['_LISTREQUEST']._serialized_start=1446
+  _globals['_LISTREQUEST']._serialized_end=1583
+  _globals['_LISTRESPONSE']._serialized_start=1585
+  _globals['_LISTRESPONSE']._serialized_end=1686
+  _globals['_LISTEDENTRY']._serialized_start=1688
+  _globals['_LISTEDENTRY']._serialized_end=1785
+  _globals['_PIPELINEREQUEST']._serialized_start=1788
+  _globals['_PIPELINEREQUEST']._serialized_end=1922
+  _globals['_STEP']._serialized_start=1925
+  _globals['_STEP']._serialized_end=2140
+  _globals['_PUTSTEP']._serialized_start=2143
+  _globals['_PUTSTEP']._serialized_end=2290
+  _globals['_GETSTEP']._serialized_start=2292
+  _globals['_GETSTEP']._serialized_end=2315
+  _globals['_DELETESTEP']._serialized_start=2317
+  _globals['_DELETESTEP']._serialized_end=2393
+  _globals['_EXPIRESTEP']._serialized_start=2395
+  _globals['_EXPIRESTEP']._serialized_end=2461
+  _globals['_PERSISTSTEP']._serialized_start=2463
+  _globals['_PERSISTSTEP']._serialized_end=2490
+  _globals['_PIPELINERESPONSE']._serialized_start=2492
+  _globals['_PIPELINERESPONSE']._serialized_end=2575
+  _globals['_STEPRESULT']._serialized_start=2578
+  _globals['_STEPRESULT']._serialized_end=2770
+  _globals['_STOREDENTRIES']._serialized_start=2772
+  _globals['_STOREDENTRIES']._serialized_end=2858
+  _globals['_FOUNDENTRIES']._serialized_start=2860
+  _globals['_FOUNDENTRIES']._serialized_end=2960
+  _globals['_APPLIEDENTRIES']._serialized_start=2962
+  _globals['_APPLIEDENTRIES']._serialized_end=2995
+  _globals['_ENTRYERRORS']._serialized_start=2997
+  _globals['_ENTRYERRORS']._serialized_end=3107
+  _globals['_HANDSHAKEREQUEST']._serialized_start=3109
+  _globals['_HANDSHAKEREQUEST']._serialized_end=3127
+  _globals['_HANDSHAKERESPONSE']._serialized_start=3129
+  _globals['_HANDSHAKERESPONSE']._serialized_end=3230
+  _globals['_KVSTORE']._serialized_start=3320
+  _globals['_KVSTORE']._serialized_end=4553
 # @@protoc_insertion_point(module_scope)

@@ -6,6 +6,7 @@ import warnings
 from dynakv.v1 import kvstore_pb2 as dynakv_dot_v1_dot_kvstore__pb2
 from dynakv.v1 import node_status_pb2 as dynakv_dot_v1_dot_node__status__pb2
 from dynakv.v1 import ring_pb2 as dynakv_dot_v1_dot_ring__pb2
+from dynakv.v1 import snapshots_pb2 as dynakv_dot_v1_dot_snapshots__pb2
 from dynakv.v1 import tasks_pb2 as dynakv_dot_v1_dot_tasks__pb2
 
 GRPC_GENERATED_VERSION = '1.76.0'
@@ -106,6 +107,21 @@ class KVStoreStub(object):
                 '/dynakv.v1.KVStore/PauseRepair',
                 request_serializer=dynakv_dot_v1_dot_tasks__pb2.PauseRepairRequest.SerializeToString,
                 response_deserializer=dynakv_dot_v1_dot_tasks__pb2.PauseRepairResponse.FromString,
+                _registered_method=True)
+        self.CreateSnapshot = channel.unary_unary(
+                '/dynakv.v1.KVStore/CreateSnapshot',
+                request_serializer=dynakv_dot_v1_dot_snapshots__pb2.CreateSnapshotRequest.SerializeToString,
+                response_deserializer=dynakv_dot_v1_dot_snapshots__pb2.CreateSnapshotResponse.FromString,
+                _registered_method=True)
+        self.ListSnapshots = channel.unary_unary(
+                '/dynakv.v1.KVStore/ListSnapshots',
+                request_serializer=dynakv_dot_v1_dot_snapshots__pb2.ListSnapshotsRequest.SerializeToString,
+                response_deserializer=dynakv_dot_v1_dot_snapshots__pb2.ListSnapshotsResponse.FromString,
+                _registered_method=True)
+        self.DeleteSnapshot = channel.unary_unary(
+                '/dynakv.v1.KVStore/DeleteSnapshot',
+                request_serializer=dynakv_dot_v1_dot_snapshots__pb2.DeleteSnapshotRequest.SerializeToString,
+                response_deserializer=dynakv_dot_v1_dot_snapshots__pb2.DeleteSnapshotResponse.FromString,
                 _registered_method=True)
 
 
@@ -211,6 +227,25 @@ class KVStoreServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def CreateSnapshot(self, request, context):
+        """Snapshots of the asked node's database.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListSnapshots(self, request, context):
+        """Missing associated documentation comment in .proto file."""
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def DeleteSnapshot(self, request, context):
+        """Missing associated documentation comment in .proto file."""
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_KVStoreServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -283,6 +318,21 @@ def add_KVStoreServicer_to_server(servicer, server):
                     servicer.PauseRepair,
                     request_deserializer=dynakv_dot_v1_dot_tasks__pb2.PauseRepairRequest.FromString,
                     response_serializer=dynakv_dot_v1_dot_tasks__pb2.PauseRepairResponse.SerializeToString,
+            ),
+            'CreateSnapshot': grpc.unary_unary_rpc_method_handler(
+                    servicer.CreateSnapshot,
+                    request_deserializer=dynakv_dot_v1_dot_snapshots__pb2.CreateSnapshotRequest.FromString,
+                    response_serializer=dynakv_dot_v1_dot_snapshots__pb2.CreateSnapshotResponse.SerializeToString,
+            ),
+            'ListSnapshots': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListSnapshots,
+                    request_deserializer=dynakv_dot_v1_dot_snapshots__pb2.ListSnapshotsRequest.FromString,
+                    response_serializer=dynakv_dot_v1_dot_snapshots__pb2.ListSnapshotsResponse.SerializeToString,
+            ),
+            'DeleteSnapshot': grpc.unary_unary_rpc_method_handler(
+                    servicer.DeleteSnapshot,
+                    request_deserializer=dynakv_dot_v1_dot_snapshots__pb2.DeleteSnapshotRequest.FromString,
+                    response_serializer=dynakv_dot_v1_dot_snapshots__pb2.DeleteSnapshotResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -663,6 +713,87 @@ class KVStore(object):
             '/dynakv.v1.KVStore/PauseRepair',
             dynakv_dot_v1_dot_tasks__pb2.PauseRepairRequest.SerializeToString,
             dynakv_dot_v1_dot_tasks__pb2.PauseRepairResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def CreateSnapshot(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/dynakv.v1.KVStore/CreateSnapshot',
+            dynakv_dot_v1_dot_snapshots__pb2.CreateSnapshotRequest.SerializeToString,
+            dynakv_dot_v1_dot_snapshots__pb2.CreateSnapshotResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListSnapshots(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/dynakv.v1.KVStore/ListSnapshots',
+            dynakv_dot_v1_dot_snapshots__pb2.ListSnapshotsRequest.SerializeToString,
+            dynakv_dot_v1_dot_snapshots__pb2.ListSnapshotsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def DeleteSnapshot(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/dynakv.v1.KVStore/DeleteSnapshot',
+            dynakv_dot_v1_dot_snapshots__pb2.DeleteSnapshotRequest.SerializeToString,
+            dynakv_dot_v1_dot_snapshots__pb2.DeleteSnapshotResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -9,7 +9,7 @@ from typing import Any
 import grpc
 
 from dynakv.admin.survey import Reply, Survey
-from dynakv.v1 import kvstore_pb2_grpc, ring_pb2, tasks_pb2
+from dynakv.v1 import kvstore_pb2_grpc, ring_pb2, snapshots_pb2, tasks_pb2
 from dynakv.v1 import node_status_pb2 as pb
 from tests.admin.test_ring import member, state_of
 
@@ -77,6 +77,7 @@ class Node(kvstore_pb2_grpc.KVStoreServicer):
         self.released = threading.Event()
         self.looks: list[list[tasks_pb2.Task]] = [[]]  # what it says of its tasks; the last stays
         self.repairs: list[tasks_pb2.StartRepairRequest] = []
+        self.snapshots: list[snapshots_pb2.Snapshot] = []
 
     def GetRingState(self, request: Any, context: Any) -> ring_pb2.GetRingStateResponse:
         self._wait()
@@ -100,6 +101,31 @@ class Node(kvstore_pb2_grpc.KVStoreServicer):
         self._wait()
         self.repairs.append(request)
         return tasks_pb2.StartRepairResponse(node_id=self.name, task_ids=[7])
+
+    def CreateSnapshot(self, request: Any, context: Any) -> snapshots_pb2.CreateSnapshotResponse:
+        self._wait()
+        running = snapshots_pb2.SNAPSHOT_STATE_RUNNING
+        begun = snapshots_pb2.Snapshot(name=request.name or "given", path="/p", state=running)
+        self.snapshots.append(begun)
+        return snapshots_pb2.CreateSnapshotResponse(snapshot=begun)
+
+    def ListSnapshots(self, request: Any, context: Any) -> snapshots_pb2.ListSnapshotsResponse:
+        """Complete at each look what was running at the one before."""
+        self._wait()
+        told = snapshots_pb2.ListSnapshotsResponse(
+            node_id=self.name, wall_ms=10_000, snapshots=self.snapshots
+        )
+        for snapshot in self.snapshots:
+            if snapshot.state == snapshots_pb2.SNAPSHOT_STATE_RUNNING:
+                snapshot.state = snapshots_pb2.SNAPSHOT_STATE_COMPLETE
+        return told
+
+    def DeleteSnapshot(self, request: Any, context: Any) -> snapshots_pb2.DeleteSnapshotResponse:
+        self._wait()
+        if request.name not in [snapshot.name for snapshot in self.snapshots]:
+            context.abort(grpc.StatusCode.INVALID_ARGUMENT, f"snapshot {request.name!r} is not")
+        self.snapshots = [s for s in self.snapshots if s.name != request.name]
+        return snapshots_pb2.DeleteSnapshotResponse()
 
     def _wait(self) -> None:
         if self.silent:

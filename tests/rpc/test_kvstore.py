@@ -32,6 +32,7 @@ from dynakv.rpc import kvstore
 from dynakv.rpc.servers import serve_clients
 from dynakv.v1 import kvstore_pb2 as pb
 from dynakv.v1 import kvstore_pb2_grpc, ring_pb2
+from tests.rpc.test_snapshots import Keeper
 
 Run = Callable[[Coroutine[Any, Any, None]], None]
 HLC = 1_000 << 16
@@ -63,7 +64,8 @@ def error_info(error: grpc.aio.AioRpcError) -> ErrorInfo:
 
 
 def test_every_method_of_the_service_is_served(inbox: Any) -> None:
-    assert set(kvstore.KVStore(inbox).handlers()) == {m.name for m in kvstore.SERVICE.methods}
+    store = kvstore.KVStore(inbox, snapshots=Keeper())
+    assert set(store.handlers()) == {m.name for m in kvstore.SERVICE.methods}
 
 
 def test_put_hands_all_its_options_to_the_node(inbox: Any, run: Run) -> None:
