@@ -54,18 +54,24 @@ _CHANNEL: Final = (
 P = ParamSpec("P")
 
 
-def bounded(test: Callable[P, Awaitable[None]]) -> Callable[P, None]:
-    """Turn an async test into one that pytest runs, ended after TEST_S."""
+def bounded_by(seconds: float) -> Callable[[Callable[P, Awaitable[None]]], Callable[P, None]]:
+    """Turn async tests into ones that pytest runs, ended after so many seconds."""
 
-    @functools.wraps(test)
-    def run(*args: P.args, **kwargs: P.kwargs) -> None:
-        async def limited() -> None:
-            async with asyncio.timeout(TEST_S):
-                await test(*args, **kwargs)
+    def decorate(test: Callable[P, Awaitable[None]]) -> Callable[P, None]:
+        @functools.wraps(test)
+        def run(*args: P.args, **kwargs: P.kwargs) -> None:
+            async def limited() -> None:
+                async with asyncio.timeout(seconds):
+                    await test(*args, **kwargs)
 
-        asyncio.run(limited())
+            asyncio.run(limited())
 
-    return run
+        return run
+
+    return decorate
+
+
+bounded: Final = bounded_by(TEST_S)
 
 
 async def until(true: Callable[[], bool], what: str, within_s: float = WITHIN_S) -> None:

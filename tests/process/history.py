@@ -1,12 +1,15 @@
 """A load of clients that writes down what it sees, and the check of what it wrote down.
 
 One client knows one node at a time and, like a careful application, goes to the next node when a
-call fails. Values are unique, so whatever is read names the write that made it. The check is a scan
-over stamps (last writer wins), not a search: the promise of quorum keyspaces is about stamps.
+call fails. Some values may have a short life; past its end nobody may see them. Values are unique,
+so whatever is read names the write that made it. The check is a scan over stamps (last writer
+wins), not a search: the promise of quorum keyspaces is about stamps.
 """
 
 import asyncio
+import itertools
 import shutil
+import signal
 import sqlite3
 import time
 from collections import defaultdict
@@ -25,7 +28,7 @@ from dynakv.storage import settling
 from dynakv.storage.schema import signed
 from dynakv.v1 import kvstore_pb2 as pb
 from dynakv.v1 import ring_pb2
-from tests.process.harness import CALL_S, QUORUM, Clients, retry_of, told, until
+from tests.process.harness import CALL_S, QUORUM, Clients, Cluster, retry_of, told, until
 
 Stamp = tuple[int, int]  # time, writer
 
@@ -33,6 +36,10 @@ WORKERS_PER_NODE: Final = 6
 KEYS: Final = 60
 OPERATIONS_MAX: Final = 60_000
 _NEVER: Final = float("inf")
+CLOCK_BOUND_MS: Final = 500  # so much longer than its life a value may be seen
+
+# Wall clock minus monotonic clock of this process, in seconds.
+_WALL_S: Final = time.time() - time.monotonic()
 
 
 class Outcome(Enum):
@@ -56,6 +63,13 @@ class Operation:
     value: bytes | None = None  # written or found
     stamp: Stamp | None = None  # written or found; None: not known, or never written
     error: str = ""
+    ttl_ms: int = 0  # of a put; 0: none
+
+    def expires_ms(self) -> int | None:
+        """Return when a put's value expires, if that is known: its stamp is needed."""
+        if not self.ttl_ms or self.stamp is None:
+            return None
+        return (self.stamp[0] >> 16) + self.ttl_ms
 
 
 class Load:
@@ -64,8 +78,15 @@ class Load:
     Each goes to the next node after a failure and gives up when all nodes failed in a row.
     """
 
-    def __init__(self, clients: Clients, seed: int, nodes: Iterable[int] | None = None) -> None:
-        """Plan clients for `nodes` (default: all)."""
+    def __init__(
+        self,
+        clients: Clients,
+        seed: int,
+        nodes: Iterable[int] | None = None,
+        ttls_ms: Sequence[int] = (0,),
+    ) -> None:
+        """Plan clients for `nodes` (default: all); each put has one of `ttls_ms` (0: none)."""
+        self._ttls_ms = ttls_ms
         self.history: list[Operation] = []
         self._clients = clients
         self._seed = seed
@@ -110,7 +131,8 @@ class Load:
             value = b"%d/%d/%d/%d" % (self._seed, home, number, count)
             kind = random.choices(("put", "delete", "get"), (6, 1, 3))[0]
             count += 1
-            done = await perform(self._clients, self.history, kind, key, node, value)
+            ttl_ms = random.choice(self._ttls_ms) if kind == "put" else 0
+            done = await perform(self._clients, self.history, kind, key, node, value, ttl_ms=ttl_ms)
             if done.outcome is Outcome.OK:
                 failures = 0
             else:
@@ -126,15 +148,17 @@ async def perform(
     node: int,
     value: bytes = b"",
     level: ring_pb2.Level = QUORUM,
+    *,
+    ttl_ms: int = 0,
 ) -> Operation:
     """Make one call and append it to the history, at once, in case it never ends."""
-    operation = Operation(kind, key, node, time.monotonic())
+    operation = Operation(kind, key, node, time.monotonic(), ttl_ms=ttl_ms)
     operation.value = value if kind == "put" else None
     history.append(operation)
     stub = clients[node]
     try:
         if kind == "put":
-            request: Any = pb.PutRequest(key=key, value=value, level=level)
+            request: Any = pb.PutRequest(key=key, value=value, level=level, ttl_ms=ttl_ms)
             answer = await stub.Put(request, timeout=CALL_S)
         elif kind == "delete":
             answer = await stub.Delete(pb.DeleteRequest(key=key, level=level), timeout=CALL_S)
@@ -217,12 +241,22 @@ def _went_backwards(operations: list[Operation]) -> Iterable[str]:
 def _came_from_nowhere(operations: list[Operation]) -> Iterable[str]:
     puts = {o.value: o for o in operations if o.kind == "put"}
     deletes = {o.stamp for o in operations if o.kind == "delete" and o.outcome is Outcome.OK}
-    unsure_delete = any(o.kind == "delete" and o.outcome is Outcome.UNKNOWN for o in operations)
+    # The value of a put whose outcome is unknown may have expired under a stamp nobody knows.
+    unsure = any(
+        o.outcome is Outcome.UNKNOWN and (o.kind == "delete" or o.ttl_ms) for o in operations
+    )
+    expiries_ms = {o.stamp: o.expires_ms() for o in operations if o.ttl_ms}
     for read in operations:
         if read.kind != "get" or read.outcome is not Outcome.OK:
             continue
         if read.value is None:
-            if read.stamp is not None and read.stamp not in deletes and not unsure_delete:
+            if read.stamp is None or read.stamp in deletes:
+                continue
+            expires_ms = expiries_ms.get(read.stamp)
+            if expires_ms is not None:
+                if wall_ms(read.ended) < expires_ms - CLOCK_BOUND_MS:
+                    yield f"{_shown(read)} misses a value before its end"
+            elif not unsure:
                 yield f"{_shown(read)} shows a delete that nobody made"
             continue
         put = puts.get(read.value)
@@ -232,6 +266,15 @@ def _came_from_nowhere(operations: list[Operation]) -> Iterable[str]:
             yield f"{_shown(read)} shows {_shown(put)}, which was refused"
         elif put.outcome is Outcome.OK and put.stamp != read.stamp:
             yield f"{_shown(read)} shows {_shown(put)} under another stamp"
+        elif put.ttl_ms and read.stamp is not None:
+            expires_ms = (read.stamp[0] >> 16) + put.ttl_ms
+            if wall_ms(read.invoked) > expires_ms + CLOCK_BOUND_MS:
+                yield f"{_shown(read)} shows a value past its end"
+
+
+def wall_ms(monotonic: float) -> float:
+    """Return the wall clock of this process at a monotonic moment, in milliseconds."""
+    return (monotonic + _WALL_S) * 1000
 
 
 def missing_on_disks(
@@ -273,6 +316,33 @@ def rows_on_disk(data_dir: Path, scratch: Path) -> dict[bytes, tuple[object, ...
     finally:
         connection.close()
     return {key: tuple(rest) for key, *rest in rows}
+
+
+async def until_equal(cluster: Cluster, scratch: Path, within_s: float) -> None:
+    """Wait until all running nodes hold the same rows; fail with what differs.
+
+    For each look the nodes are stopped for a moment, so that their directories are images of one.
+    """
+    end = time.monotonic() + within_s
+    for look in itertools.count():
+        tables = []
+        for node in cluster.nodes:
+            node.send(signal.SIGSTOP)
+        for node in cluster.nodes:
+            tables.append(rows_on_disk(node.data_dir, scratch / f"look-{look}-{node.node_id}"))
+        for node in cluster.nodes:
+            node.send(signal.SIGCONT)
+        if all(table == tables[0] for table in tables):
+            return
+        if time.monotonic() > end:
+            keys = sorted(set().union(*tables))
+            differing = [key for key in keys if len({table.get(key) for table in tables}) > 1]
+            shown = [[table.get(key) for table in tables] for key in differing[:3]]
+            raise AssertionError(
+                f"{len(differing)} of {len(keys)} keys differ after {within_s} s: "
+                f"{differing[:3]} {shown}"
+            )
+        await asyncio.sleep(1)
 
 
 def stamps_on_disk(data_dir: Path, scratch: Path) -> dict[bytes, Stamp]:

@@ -2,7 +2,14 @@
 
 import pytest
 
-from tests.process.history import Operation, Outcome, Stamp, missing_on_disks, violations
+from tests.process.history import (
+    Operation,
+    Outcome,
+    Stamp,
+    missing_on_disks,
+    violations,
+    wall_ms,
+)
 
 pytestmark = pytest.mark.slow
 
@@ -65,3 +72,37 @@ def test_a_write_on_too_few_disks_is_found() -> None:
     assert "is on 1 disks, 2 were promised" in missing_on_disks(history, disks, 2)[0]
     disks[2] = {KEY: (7, 1)}
     assert missing_on_disks(history, disks, 2) == []
+
+
+def short_lived(start: float, end: float, value: bytes, stamp: int, ttl_ms: int) -> Operation:
+    return Operation("put", KEY, 0, start, end, Outcome.OK, value, (stamp, 1), ttl_ms=ttl_ms)
+
+
+def at(seconds: float) -> int:
+    """Return the stamp of this process's monotonic moment."""
+    return int(wall_ms(seconds)) << 16
+
+
+def test_a_value_may_be_seen_until_its_end_and_its_absence_from_then_on() -> None:
+    history = [
+        short_lived(0, 1, b"a", at(1), 2000),
+        get(2, 2.1, b"a", at(1)),
+        get(3.4, 3.5, b"a", at(1)),  # inside the clock bound
+        get(3.4, 3.5, None, at(1)),
+        get(9, 9.1, None, at(1)),
+    ]
+    assert violations(history) == []
+
+
+@pytest.mark.parametrize(
+    ("read", "complaint"),
+    [
+        (get(4, 4.1, b"a", at(1)), "past its end"),
+        (get(1.1, 1.2, None, at(1)), "before its end"),
+    ],
+)
+def test_a_value_seen_too_late_or_missed_too_early_is_found(
+    read: Operation, complaint: str
+) -> None:
+    (found,) = violations([short_lived(0, 1, b"a", at(1), 2000), read])
+    assert complaint in found
