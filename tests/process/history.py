@@ -325,11 +325,12 @@ async def until_equal(cluster: Cluster, scratch: Path, within_s: float) -> None:
     """
     end = time.monotonic() + within_s
     for look in itertools.count():
-        tables = []
         for node in cluster.nodes:
             node.send(signal.SIGSTOP)
-        for node in cluster.nodes:
-            tables.append(rows_on_disk(node.data_dir, scratch / f"look-{look}-{node.node_id}"))
+        tables = [
+            rows_on_disk(node.data_dir, scratch / f"look-{look}-{node.node_id}")
+            for node in cluster.nodes
+        ]
         for node in cluster.nodes:
             node.send(signal.SIGCONT)
         if all(table == tables[0] for table in tables):
