@@ -8,6 +8,7 @@ from dynakv.core.hashtree import LEAVES, leaf_of
 from dynakv.core.record import Record
 from dynakv.core.table import Page, ScanRecords
 from dynakv.node.context import Context, Placement
+from dynakv.node.dropping import without_garbage
 from dynakv.node.messages import STORE, Failed, Reason
 from dynakv.node.repair_messages import Compare, Compared, LeavesScanned, Likeness, ScanLeaves
 from dynakv.node.replica import Reply
@@ -56,6 +57,7 @@ class Comparer:
         def read(answer: object) -> None:
             assert isinstance(answer, Page)
             records = in_leaves(answer, leaves)
+            records = without_garbage(self._ctx, *where, records)
             reply(LeavesScanned(records, answer.next, self._ctx.floors.get(where, 0)))
 
         self._ctx.ask(STORE, scan, 0, read)

@@ -84,6 +84,26 @@ class Dropping:
         self._soon(self._next)
 
 
+def without_garbage(ctx: Context, keyspace: int, group: int, records: list[Record]) -> list[Record]:
+    """Return the records without those that are droppable under the group's floor; drop those.
+
+    The sweep has passed, and a heal or a late save has brought such a row all the same: where the
+    other replicas have none, the trees would differ for ever.
+    """
+    floor = ctx.cuts.floor(keyspace, group)
+    garbage = [record for record in records if droppable(record, floor)] if floor else []
+    if not garbage:
+        return records
+    keys, checksums = [r.key for r in garbage], [r.checksum for r in garbage]
+
+    def dropped(reply: object) -> None:
+        assert isinstance(reply, Dropped)
+        follow_drop(ctx, keyspace, group, reply)
+
+    ctx.writes.ask(DropRecords(keyspace, [group] * len(keys), keys, checksums), dropped)
+    return [record for record in records if not droppable(record, floor)]
+
+
 def follow_drop(ctx: Context, keyspace: int, group: int, reply: Dropped) -> None:
     """Bring cache and tree up to what a DropRecords has removed."""
     for row in reply.rows:

@@ -27,7 +27,7 @@ from dynakv.core.record import Record, above, covers, droppable, intact
 from dynakv.core.table import Dropped, DropRecords, Page
 from dynakv.node.compare import in_leaves, leaf_scan
 from dynakv.node.context import Context, Placement
-from dynakv.node.dropping import follow_drop
+from dynakv.node.dropping import follow_drop, without_garbage
 from dynakv.node.messages import STORE, Failed, Load, Loaded, Outcome, Reason, Save, Saved
 from dynakv.node.outlines import Outlines
 from dynakv.node.repair_messages import Compare, Compared, LeavesScanned, Likeness, ScanLeaves
@@ -160,6 +160,9 @@ class Session:
     def _listed_here(self, reply: object) -> None:
         assert isinstance(reply, Page)
         records = in_leaves(reply, self._leaves)
+        if self._follow is None:
+            keyspace = self._placement.keyspace_id
+            records = without_garbage(self._ctx, keyspace, self._group, records)
         self._listed += len(records)
         self._ours.add(records, reply.next)
         self._step()

@@ -249,14 +249,14 @@ class Faults:
         process = self._some()
         if process.node is None:
             return False
-        others = [p for p in self._processes if p is not process]
-        if any(p.disk.any_damaged() or _forgetful(p) for p in others):
-            self.held_back += 1  # its groups may be forgotten, and so would be two replicas
-            return False
         process.on_death = lambda _: None
         process.crash("fault")
         process.on_death = self._died
         halves = self._random.choice((1, 2, 6))
+        others = [p for p in self._processes if p is not process]
+        if halves > 2 and any(p.disk.any_damaged() or _forgetful(p) for p in others):
+            self.held_back += 1  # its groups will count as forgotten, and those would be two
+            halves = 1
         self._timeline.after(halves * HORIZON_MS // 2 * MS, self._restart, process)
         return True
 
@@ -376,7 +376,9 @@ class Faults:
 
 def _forgetful(process: Process) -> bool:
     """Say whether a process recovers groups, or may have to when it returns."""
-    return process.node is None or bool(process.node.context.recovering)
+    if process.node is None:
+        return process.life > 0
+    return bool(process.node.context.recovering)
 
 
 def _between(ours: Sequence[str], theirs: Sequence[str]) -> list[tuple[str, str]]:

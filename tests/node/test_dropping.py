@@ -2,7 +2,8 @@
 
 from dynakv import limits
 from dynakv.core.hlc import reading
-from dynakv.core.record import Record, merge, with_expiry, written
+from dynakv.core.layout import NodeId
+from dynakv.core.record import Record, merge, with_expiry, with_value, written
 from dynakv.core.table import DropRecords, ScanRecords
 from tests.node.cluster import START, Cluster
 from tests.node.cutting import CUT, LATER_CUT, OLD_MS, Cutter, old_cluster
@@ -128,3 +129,26 @@ def _many() -> tuple[Cutter, int]:
 
 def _left(cluster: Cluster) -> list[bytes]:
     return [key for _, _, key in cluster.disks["n1"].rows if key.startswith(b"t")]
+
+
+def test_what_is_droppable_and_came_after_the_sweep_is_dropped_when_it_is_compared() -> None:
+    cluster = old_cluster(cache_bytes_max=0)
+    cutter = Cutter(cluster)
+    cutter.collect()
+    nothing = with_value(b"k", None, 0, 0)  # as a heal leaves it where nobody holds anything
+    where = (cutter.keyspace, cutter.group, b"k")
+    for holder, other in (("n1", "n3"), ("n3", "n1")):
+        context = cluster.nodes[holder].context
+        cluster.disks[holder].rows[where] = nothing
+        context.trees.update(*where, None, nothing)
+        ended: list[object] = []
+        sync = cluster.nodes["n1"].anti_entropy.sync
+        sync(cutter.keyspace, cutter.group, NodeId("n3"), ended.append)
+        cluster.pass_ms(200)
+        assert len(ended) == 1
+        assert cluster.rows(b"k") == {}, f"{holder} keeps it, {other} has none"
+        roots = {
+            node.context.trees.root(cutter.keyspace, cutter.group)
+            for node in cluster.nodes.values()
+        }
+        assert len(roots) == 1

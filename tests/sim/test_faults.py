@@ -72,9 +72,11 @@ def test_all_processes_are_killed_at_once_and_back_at_once() -> None:
         process.start()
     cluster.faults.run()
     cluster.timeline.run_until(20 * SECOND)
+    cluster.faults.heal()  # the last strike may have been a moment ago
     times = cluster.faults.counts["restart_all"]
     assert times > 2
-    assert [process.life for process in cluster.processes] == [1 + times] * 5
+    (lives,) = {process.life for process in cluster.processes}
+    assert times <= lives <= 1 + times  # two strikes in the same 50 ms are one death
 
 
 def test_leaping_clocks_are_a_minority() -> None:
