@@ -29,6 +29,7 @@ from dynakv.core.raft.messages import (
     APPLY_THREAD,
     LOCAL_KINDS,
     NO_MEMBERS,
+    NOBODY,
     REPLY_KINDS,
     Entry,
     EntryKind,
@@ -274,6 +275,34 @@ class RaftNode:
         if ready.committed:
             member.log.accept_applying(ready.committed, unstable=unstable)
         self._in_flight = unstable
+
+    # --- sleep -------------------------------------------------------------------------------
+
+    def may_sleep(self) -> bool:
+        """Say whether ticks can stop: all is replicated, applied and answered, on this side.
+
+        Only a leader knows that the others hold everything, so it decides, and tells them; each of
+        them then asks itself. A sleeping group costs its memory and nothing else.
+        """
+        member = self.member
+        log = member.log
+        if self._in_flight or self.has_ready() or log.applied < log.last or member.lead == NOBODY:
+            return False
+        if member.role is not Role.LEADER:
+            return member.role is Role.FOLLOWER
+        if member.reads or member.transferee or member.tracker.membership.joint:
+            return False
+        return all(p.match == log.last for p in member.tracker.progress.values())
+
+    def wake(self) -> None:
+        """Let time go on after a sleep: a message came, or the leader's node seems to be gone.
+
+        A follower's lease on its leader is over, since nobody counted the ticks; it campaigns
+        within one more election timeout. A leader has a whole one to hear from its followers.
+        """
+        member = self.member
+        leads = member.role is Role.LEADER
+        member.election_elapsed = 0 if leads else member.config.election_ticks
 
     # --- facts -------------------------------------------------------------------------------
 

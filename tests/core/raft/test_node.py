@@ -70,3 +70,35 @@ def test_compaction_reaches_only_what_is_applied() -> None:
     applied = node.member.log.applied
     node.compact(99)
     assert node.member.log.offset == applied
+
+
+def test_a_group_may_sleep_when_everybody_has_applied_everything() -> None:
+    g = group(1, 2, 3)
+    assert all(node.may_sleep() for node in g.nodes.values())
+    g.away = {3}
+    g.nodes[1].propose([b"x"])
+    assert not g.nodes[1].may_sleep()
+    g.settle()
+    assert not g.nodes[1].may_sleep()
+    g.away = set()
+    for _ in range(2):
+        g.nodes[1].tick()
+        g.settle()
+    assert g.nodes[1].may_sleep()
+    assert not member(1).may_sleep()
+
+
+def test_who_wakes_keeps_no_lease_and_a_leader_is_not_deposed_by_its_sleep() -> None:
+    g = group(1, 2, 3)
+    for node in g.nodes.values():
+        for _ in range(3):
+            node.tick()
+        node.wake()
+    assert not g.nodes[2].member.in_lease
+    g.settle()
+    for _ in range(30):
+        for node in g.nodes.values():
+            node.tick()
+        g.settle()
+    assert g.nodes[1].member.lead == g.nodes[2].member.lead == ONE
+    assert g.nodes[1].member.term == 2
