@@ -36,6 +36,7 @@ class Rounds:
         self._anti_entropy = anti_entropy
         self._waiting: list[Round] = []
         self._running: Round | None = None
+        self._taking = False  # marked groups will be looked at again soon
         self._returns = dict.fromkeys(ctx.peers, 0)
         self._plans: dict[NodeId, _Plan] = {}
         self._asked_ms: dict[str, int] = {}  # when a peer last began a round with this node
@@ -154,5 +155,15 @@ class Rounds:
 
     def _synced(self, mark: tuple[int, int, NodeId], synced: Synced) -> None:
         # A peer whose tree is unknown compares the group itself when it is known again.
-        if synced.ending is Ending.FAILED and not self._ctx.members.up(mark[2]):
-            self._ctx.repair_wanted.add(*mark)
+        ctx = self._ctx
+        if synced.ending is Ending.FAILED and not ctx.members.up(mark[2]):
+            ctx.repair_wanted.add(*mark)
+        elif len(ctx.repair_wanted) and not self._taking:
+            # Not only at the next look: after a crash of all nodes every group is marked.
+            self._taking = True
+            ctx.at(ctx.now.mono_ms + ctx.config.repair_pause_ms, self._take_more)
+
+    def _take_more(self) -> None:
+        self._taking = False
+        if not self._ctx.repair_paused:
+            self._take_wanted()

@@ -100,6 +100,16 @@ class Knobs:
     scrub_every_ms: int
 
     @property
+    def horizon_ms(self) -> int:
+        """Return after which absence a node rebuilds.
+
+        In runs that damage rows no absence is that long: a replica that rebuilds and a damaged row
+        on another one are two that lost the same key, which is beyond the fault budget.
+        """
+        damages = any(fault in self.faults for fault in ("bit_flip", "fresh_flip"))
+        return 10 * HORIZON_MS if damages else HORIZON_MS
+
+    @property
     def clock_error_ms(self) -> int:
         """How far a clock that its node may trust can stand from true time."""
         return self.offset_ms + self.seconds * 1000 * self.drift_ppm // 1_000_000 + 20

@@ -34,7 +34,7 @@ from dynakv.node.node import Config, Node
 from dynakv.sim.callers import Caller
 from dynakv.sim.clock import MachineClock
 from dynakv.sim.disk import Disk
-from dynakv.sim.knobs import HORIZON_MS, Knobs
+from dynakv.sim.knobs import Knobs
 from dynakv.sim.network import Envelope, Network, through_codec
 from dynakv.sim.store import Store
 from dynakv.sim.timeline import MS, Timeline
@@ -114,7 +114,7 @@ class Process:
             hedge_ms=knobs.hedge_ms,
             heartbeat_ms=knobs.heartbeat_ms,
             suspect_ms=knobs.suspect_ms,
-            horizon_ms=HORIZON_MS,
+            horizon_ms=knobs.horizon_ms,
             heal_after_ms=knobs.heal_after_ms,
             hint_bytes_max=knobs.hint_bytes_max,
             hint_age_ms=knobs.hint_age_ms,

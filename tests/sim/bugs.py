@@ -232,7 +232,7 @@ def repair_writes_older() -> Any:
         sent = []
         for i, winner in zip(entries, records, strict=True):
             oldest = winner
-            for _, theirs, seen in self._seen:
+            for _, theirs, seen, _ in self._seen:
                 other = seen[theirs.index(i)] if i in theirs else None
                 if other is not None and other.value_time < oldest.value_time:
                     oldest = other
@@ -246,13 +246,15 @@ def late_answer_wins() -> Any:
     """An answer that comes while a winner is being written back replaces it."""
     original = quorum_read.QuorumRead._merge
 
-    def merge(self: Any, replica: str, entries: list[int], records: list[Any]) -> None:
+    def merge(
+        self: Any, replica: str, entries: list[int], records: list[Any], floors: list[int] | None
+    ) -> None:
         for i, late in zip(entries, records, strict=True):
             found = self._findings
             counting = found.answers[i] >= self._needed and not found.settled[i]
             if counting and late is not None and self._answers_key(i, late):
-                self._take(i, late)
-        original(self, replica, entries, records)
+                self._take(i, late, 0)
+        original(self, replica, entries, records, floors)
 
     return patched((quorum_read.QuorumRead, "_merge", merge))
 
