@@ -13,7 +13,6 @@ from msgspec import Struct
 from dynakv.admin import survey, tasks
 from dynakv.client import terminal, texts
 from dynakv.client.connection import Connection
-from dynakv.errors import UsageError
 from dynakv.v1 import tasks_pb2 as pb
 
 WAIT_MS: Final = 600_000
@@ -36,7 +35,8 @@ class Plan(Struct, frozen=True):
 async def run(endpoints: list[str], plan: Plan) -> int:
     """Start repair and perhaps wait; return the exit code: 0 started, or all compared equal."""
     state = await survey.any_state(endpoints)
-    where = _chosen(tasks.addresses(state), plan.nodes)
+    where = survey.addresses(state)
+    where = survey.named(where, plan.nodes or list(where))
     started = await _start(where, plan)
     silent = {node: said for node, said in started.items() if isinstance(said, str)}
     for node, why in silent.items():
@@ -48,13 +48,6 @@ async def run(endpoints: list[str], plan: Plan) -> int:
         return EXIT_FAILED if silent else 0
     equal = await _wait(where, ids, plan)
     return 0 if equal else EXIT_FAILED
-
-
-def _chosen(where: dict[str, str], nodes: tuple[str, ...]) -> dict[str, str]:
-    unknown = [node for node in nodes if node not in where]
-    if unknown:
-        raise UsageError(f"no node is named {unknown[0]!r}; there are: {', '.join(where)}")
-    return {node: where[node] for node in nodes or where}
 
 
 async def _start(where: dict[str, str], plan: Plan) -> dict[str, pb.StartRepairResponse | str]:

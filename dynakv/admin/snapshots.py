@@ -5,15 +5,12 @@ A snapshot is of one node: those of several nodes are of different moments. It r
 """
 
 import asyncio
-import json
 from typing import Any, Final
 
 from dynakv.admin import survey
-from dynakv.admin.tables import columns
-from dynakv.admin.tasks import addresses
+from dynakv.admin.tables import columns, nodes_as_json
 from dynakv.client import terminal, texts
 from dynakv.client.connection import Connection
-from dynakv.errors import UsageError
 from dynakv.v1 import snapshots_pb2 as pb
 
 WITHIN_MS: Final = 5_000
@@ -90,42 +87,37 @@ def as_table(told: Told) -> str:
 
 def as_json(told: Told) -> str:
     """Return the same for programs, on one line."""
-    nodes: list[dict[str, Any]] = []
-    for node, said in told.items():
-        if isinstance(said, str):
-            nodes.append({"node": node, "error": said})
-            continue
-        snapshots = [
-            {
-                "name": s.name,
-                "path": s.path,
-                "state": _STATES.get(s.state, "unknown"),
-                "bytes": s.bytes_done,
-                "bytes_estimated": s.bytes_estimated,
-                "began_ms": s.began_ms,
-                "age_ms": max(0, said.wall_ms - s.began_ms),
-                "took_ms": s.took_ms or None,
-                "commit_sequence": s.commit_sequence or None,
-                "rows": s.rows,
-                "error": s.error,
-            }
-            for s in said.snapshots
-        ]
-        nodes.append({"node": node, "snapshots": snapshots})
-    return json.dumps({"nodes": nodes})
+    return nodes_as_json(told, _shown)
+
+
+def _shown(said: pb.ListSnapshotsResponse) -> dict[str, Any]:
+    snapshots = [
+        {
+            "name": s.name,
+            "path": s.path,
+            "state": _STATES.get(s.state, "unknown"),
+            "bytes": s.bytes_done,
+            "bytes_estimated": s.bytes_estimated,
+            "began_ms": s.began_ms,
+            "age_ms": max(0, said.wall_ms - s.began_ms),
+            "took_ms": s.took_ms or None,
+            "commit_sequence": s.commit_sequence or None,
+            "rows": s.rows,
+            "error": s.error,
+        }
+        for s in said.snapshots
+    ]
+    return {"snapshots": snapshots}
 
 
 async def _chosen(endpoints: list[str], nodes: str) -> dict[str, str]:
     """Return id and address of the nodes named; "": the one that answers; "all": all."""
     state = await survey.any_state(endpoints)
-    where = addresses(state)
+    where = survey.addresses(state)
     if nodes == ALL:
         return where
     names = [name for name in nodes.split(",") if name] or [state.answered_by]
-    unknown = [name for name in names if name not in where]
-    if unknown:
-        raise UsageError(f"no node is named {unknown[0]!r}; there are: {', '.join(where)}")
-    return {name: where[name] for name in names}
+    return survey.named(where, names)
 
 
 async def _told(where: dict[str, str]) -> Told:

@@ -89,6 +89,19 @@ async def any_state(endpoints: Sequence[str], within_ms: int = WITHIN_MS) -> Get
     )
 
 
+def addresses(state: GetRingStateResponse) -> dict[str, str]:
+    """Return where each member serves clients, as the answering node knows it; nodes sorted."""
+    return {member.node_id: member.client_address for member in state.members}
+
+
+def named(where: dict[str, str], names: Sequence[str]) -> dict[str, str]:
+    """Return those of the nodes that are named, in that order. Raises UsageError."""
+    unknown = [name for name in names if name not in where]
+    if unknown:
+        raise UsageError(f"no node is named {unknown[0]!r}; there are: {', '.join(where)}")
+    return {name: where[name] for name in names}
+
+
 async def inspect(
     addresses: dict[str, str], key: bytes, keyspace: str, within_ms: int = WITHIN_MS
 ) -> dict[str, InspectKeyResponse | str]:

@@ -1,9 +1,12 @@
 """Tables and colors on a terminal."""
 
+import json
 import os
 import sys
-from collections.abc import Iterator, Sequence
-from typing import Final
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any, Final, TypeVar
+
+T = TypeVar("T")
 
 GREEN: Final = "\x1b[32m"
 YELLOW: Final = "\x1b[33m"
@@ -40,3 +43,15 @@ def painted(text: str, color: str | None) -> str:
 def colorful() -> bool:
     """Say whether stdout is a terminal whose user wants color; see no-color.org."""
     return sys.stdout.isatty() and not os.environ.get("NO_COLOR")
+
+
+def nodes_as_json(told: Mapping[str, T | str], shown: Callable[[T], dict[str, Any]]) -> str:
+    """Return what nodes told, by id, for programs; a text is why a node told nothing."""
+    return json.dumps(
+        {
+            "nodes": [
+                {"node": node, **({"error": said} if isinstance(said, str) else shown(said))}
+                for node, said in told.items()
+            ]
+        }
+    )

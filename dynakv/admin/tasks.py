@@ -1,15 +1,13 @@
 """`dynakv-admin tasks`: what every node works on beside its requests."""
 
 import asyncio
-import json
 from typing import Any, Final
 
 from dynakv.admin import survey
-from dynakv.admin.tables import columns
+from dynakv.admin.tables import columns, nodes_as_json
 from dynakv.client import texts
 from dynakv.client.connection import Connection
 from dynakv.v1 import tasks_pb2 as pb
-from dynakv.v1.ring_pb2 import GetRingStateResponse
 
 WITHIN_MS: Final = 1_200
 _STATES: Final = {
@@ -20,11 +18,6 @@ _STATES: Final = {
 _CLEAR: Final = "\x1b[H\x1b[J"
 
 Told = dict[str, pb.ListTasksResponse | str]  # node id -> what it said, or why nothing
-
-
-def addresses(state: GetRingStateResponse) -> dict[str, str]:
-    """Return where each member serves clients, as the answering node knows it; nodes sorted."""
-    return {member.node_id: member.client_address for member in state.members}
 
 
 async def of_all(where: dict[str, str], within_ms: int = WITHIN_MS) -> Told:
@@ -58,35 +51,33 @@ def as_table(told: Told) -> str:
 
 def as_json(told: Told) -> str:
     """Return the same for programs, on one line."""
-    nodes: list[dict[str, Any]] = []
-    for node, said in told.items():
-        if isinstance(said, str):
-            nodes.append({"node": node, "error": said})
-            continue
-        tasks = [
-            {
-                "id": task.task_id,
-                "kind": task.kind,
-                "about": task.about,
-                "state": _STATES.get(task.state, "unknown"),
-                "done": task.done,
-                "total": task.total,
-                "bytes": task.bytes,
-                "age_ms": task.age_ms,
-                "took_ms": task.took_ms or None,
-                "left_ms": task.left_ms or None,
-                "why": task.why,
-            }
-            for task in said.tasks
-        ]
-        nodes.append({"node": node, "repair_paused": said.repair_paused, "tasks": tasks})
-    return json.dumps({"nodes": nodes})
+    return nodes_as_json(told, _shown)
+
+
+def _shown(said: pb.ListTasksResponse) -> dict[str, Any]:
+    tasks = [
+        {
+            "id": task.task_id,
+            "kind": task.kind,
+            "about": task.about,
+            "state": _STATES.get(task.state, "unknown"),
+            "done": task.done,
+            "total": task.total,
+            "bytes": task.bytes,
+            "age_ms": task.age_ms,
+            "took_ms": task.took_ms or None,
+            "left_ms": task.left_ms or None,
+            "why": task.why,
+        }
+        for task in said.tasks
+    ]
+    return {"repair_paused": said.repair_paused, "tasks": tasks}
 
 
 async def show(endpoints: list[str], interval_ms: int, *, as_data: bool, clear: bool) -> int:
     """Print the tasks once, or every `interval_ms` for ever; 0, or 4 where no node told."""
     while True:
-        told = await of_all(addresses(await survey.any_state(endpoints)))
+        told = await of_all(survey.addresses(await survey.any_state(endpoints)))
         text = as_json(told) if as_data else as_table(told)
         print(_CLEAR + text if clear and interval_ms and not as_data else text, flush=True)
         if not interval_ms:

@@ -11,7 +11,7 @@ from dynakv.node.context import Context, Placement
 from dynakv.node.dropping import without_garbage
 from dynakv.node.messages import STORE, Failed, Reason
 from dynakv.node.repair_messages import Compare, Compared, LeavesScanned, Likeness, ScanLeaves
-from dynakv.node.replica import Reply
+from dynakv.node.replica import Reply, placement_for
 
 
 class Comparer:
@@ -23,7 +23,7 @@ class Comparer:
 
     def compare(self, message: Compare, reply: Reply) -> None:
         """Reply which groups differ, with the leaves of the first COMPARED_LEAVES_MAX of them."""
-        placement = self._placement(message.keyspace, message.epoch, reply)
+        placement = placement_for(self._ctx, message.keyspace, message.epoch, reply)
         if placement is None:
             return
         likenesses: list[Likeness] = []
@@ -36,15 +36,15 @@ class Comparer:
                 else:
                     likeness = Likeness.LATER
             likenesses.append(likeness)
-        floors = [self._ctx.floors.get((placement.keyspace_id, g), 0) for g in message.groups]
+        floors = [self._ctx.cuts.floor(placement.keyspace_id, g) for g in message.groups]
         reply(Compared(likenesses, floors, leaves))
 
     def scan_leaves(self, message: ScanLeaves, reply: Reply) -> None:
         """Reply with what a page of the group holds in the leaves, as outlines."""
-        placement = self._placement(message.keyspace, message.epoch, reply)
+        placement = placement_for(self._ctx, message.keyspace, message.epoch, reply)
         if placement is None:
             return
-        if not _holds(placement, message.group):
+        if not placement.holds(message.group):
             reply(Failed(Reason.WRONG_EPOCH))
             return
         if (placement.keyspace_id, message.group) in self._ctx.recovering:
@@ -58,28 +58,18 @@ class Comparer:
             assert isinstance(answer, Page)
             records = in_leaves(answer, leaves)
             records = without_garbage(self._ctx, *where, records)
-            reply(LeavesScanned(records, answer.next, self._ctx.floors.get(where, 0)))
+            reply(LeavesScanned(records, answer.next, self._ctx.cuts.floor(*where)))
 
         self._ctx.ask(STORE, scan, 0, read)
 
     def _likeness(self, placement: Placement, group: int, root: int) -> Likeness:
         own = None
         recovering = (placement.keyspace_id, group) in self._ctx.recovering
-        if _holds(placement, group) and not recovering:
+        if placement.holds(group) and not recovering:
             own = self._ctx.trees.root(placement.keyspace_id, group)
         if own is None:
             return Likeness.UNKNOWN
         return Likeness.EQUAL if own == root else Likeness.DIFFERS
-
-    def _placement(self, keyspace: int, epoch: int, reply: Reply) -> Placement | None:
-        placement = self._ctx.by_id.get(keyspace)
-        if placement is None:
-            reply(Failed(Reason.UNKNOWN_KEYSPACE))
-        elif epoch != placement.epoch:
-            reply(Failed(Reason.WRONG_EPOCH))
-        else:
-            return placement
-        return None
 
 
 def leaf_scan(keyspace: int, group: int, after: bytes | None, rows_max: int) -> ScanRecords:
@@ -91,7 +81,3 @@ def leaf_scan(keyspace: int, group: int, after: bytes | None, rows_max: int) -> 
 def in_leaves(page: Page, leaves: dict[int, None]) -> list[Record]:
     """Return the rows of a page without values that belong to these leaves."""
     return [row for row in page.rows if isinstance(row, Record) and leaf_of(row.key) in leaves]
-
-
-def _holds(placement: Placement, group: int) -> bool:
-    return 0 <= group < len(placement.held) and placement.held[group]

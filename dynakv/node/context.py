@@ -178,6 +178,10 @@ class Placement:
         self.replicas = [distinct.setdefault(r, r) for r in map(_in_order, keyspace.placement)]
         self.held = [node_id in replicas for replicas in self.replicas]
 
+    def holds(self, group: int) -> bool:
+        """Say whether there is such a group and this node is a replica of it."""
+        return 0 <= group < len(self.held) and self.held[group]
+
     def groups_of(self, keys: list[bytes]) -> list[int]:
         """Return the shard group of each key."""
         shift = self.shift
@@ -221,7 +225,6 @@ class Context:
         self.cache = RecordCache(config.cache_bytes_max)
         self.trees = HashTrees(empty=remembered.empty)
         self.cuts = Cuts(remembered.facts)
-        self.floors = self.cuts.floors  # (keyspace id, group) -> floor; absent: 0
         # Groups of which this node has forgotten what it held; they answer nothing.
         self.recovering: dict[tuple[int, int], None] = {
             (keyspace, group): None

@@ -62,16 +62,13 @@ class Dropping:
         if not rows:
             self._go_on(keyspace, group, floor, page.next)
             return
-        drop = DropRecords(
-            keyspace, [group] * len(rows), [r.key for r in rows], [r.checksum for r in rows]
+        drop(
+            self._ctx,
+            keyspace,
+            group,
+            rows,
+            lambda _: self._go_on(keyspace, group, floor, page.next),
         )
-
-        def dropped(reply: object) -> None:
-            assert isinstance(reply, Dropped)
-            follow_drop(self._ctx, keyspace, group, reply)
-            self._go_on(keyspace, group, floor, page.next)
-
-        self._ctx.writes.ask(drop, dropped)
 
     def _go_on(self, keyspace: int, group: int, floor: int, after: bytes | None) -> None:
         if after is not None:
@@ -94,20 +91,31 @@ def without_garbage(ctx: Context, keyspace: int, group: int, records: list[Recor
     garbage = [record for record in records if droppable(record, floor)] if floor else []
     if not garbage:
         return records
-    keys, checksums = [r.key for r in garbage], [r.checksum for r in garbage]
-
-    def dropped(reply: object) -> None:
-        assert isinstance(reply, Dropped)
-        follow_drop(ctx, keyspace, group, reply)
-
-    ctx.writes.ask(DropRecords(keyspace, [group] * len(keys), keys, checksums), dropped)
+    drop(ctx, keyspace, group, garbage, lambda _: None)
     return [record for record in records if not droppable(record, floor)]
 
 
-def follow_drop(ctx: Context, keyspace: int, group: int, reply: Dropped) -> None:
-    """Bring cache and tree up to what a DropRecords has removed."""
-    for row in reply.rows:
-        if row is not None:
-            ctx.counters.records_dropped += 1
-            ctx.cache.forget(keyspace, row.key)
-            ctx.trees.update(keyspace, group, row.key, row, None)
+def drop(
+    ctx: Context,
+    keyspace: int,
+    group: int,
+    seen: list[Record],
+    then: Callable[[list[Record | None]], None],
+) -> None:
+    """Remove rows of a group that still are what was seen of them (outlines will do).
+
+    `then` gets what was removed, parallel to `seen`, None where the row had changed; cache and tree
+    have followed by then.
+    """
+    keys, checksums = [record.key for record in seen], [record.checksum for record in seen]
+
+    def dropped(reply: object) -> None:
+        assert isinstance(reply, Dropped)
+        for row in reply.rows:
+            if row is not None:
+                ctx.counters.records_dropped += 1
+                ctx.cache.forget(keyspace, row.key)
+                ctx.trees.update(keyspace, group, row.key, row, None)
+        then(reply.rows)
+
+    ctx.writes.ask(DropRecords(keyspace, [group] * len(keys), keys, checksums), dropped)

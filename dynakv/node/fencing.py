@@ -12,9 +12,9 @@ from dynakv.core import facts
 from dynakv.core.hlc import reading
 from dynakv.core.table import Remember
 from dynakv.node.context import Context, Placement
-from dynakv.node.messages import STORE, Failed, Reason
+from dynakv.node.messages import STORE
 from dynakv.node.repair_messages import Fence, Fenced, FloorRaised, RaiseFloor
-from dynakv.node.replica import Reply
+from dynakv.node.replica import Reply, placement_for
 
 
 class Fencing:
@@ -29,7 +29,7 @@ class Fencing:
     def fence(self, message: Fence, reply: Reply) -> None:
         """Raise fences, then reply; they stop registers at once, before they are durable."""
         ctx = self._ctx
-        placement = self._placement(message.keyspace, message.epoch, reply)
+        placement = placement_for(self._ctx, message.keyspace, message.epoch, reply)
         if placement is None:
             return
         keyspace = placement.keyspace_id
@@ -48,7 +48,7 @@ class Fencing:
     def raise_floor(self, message: RaiseFloor, reply: Reply) -> None:
         """Raise floors, then reply."""
         ctx = self._ctx
-        placement = self._placement(message.keyspace, message.epoch, reply)
+        placement = placement_for(self._ctx, message.keyspace, message.epoch, reply)
         if placement is None:
             return
         keyspace, floor = placement.keyspace_id, message.floor
@@ -112,15 +112,5 @@ class Fencing:
 
     def _able(self, placement: Placement, group: int) -> bool:
         ctx = self._ctx
-        held = 0 <= group < len(placement.held) and placement.held[group]
+        held = placement.holds(group)
         return held and not ctx.disk_full and (placement.keyspace_id, group) not in ctx.recovering
-
-    def _placement(self, keyspace: int, epoch: int, reply: Reply) -> Placement | None:
-        placement = self._ctx.by_id.get(keyspace)
-        if placement is None:
-            reply(Failed(Reason.UNKNOWN_KEYSPACE))
-        elif epoch != placement.epoch:
-            reply(Failed(Reason.WRONG_EPOCH))
-        else:
-            return placement
-        return None

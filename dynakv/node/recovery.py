@@ -119,13 +119,12 @@ class Recovery:
 
         def durable(_: object) -> None:
             self._busy.pop(where, None)
-            if ctx.recovering.pop(where, _ABSENT) is not _ABSENT and not ctx.recovering:
-                ctx.note("recovered")
+            if where in ctx.recovering:
+                del ctx.recovering[where]
+                if not ctx.recovering:
+                    ctx.note("recovered")
 
         ctx.ask(STORE, Remember({_name(where): None}), 0, durable)
-
-
-_ABSENT = object()
 
 
 def _name(where: _Where) -> str:

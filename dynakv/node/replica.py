@@ -52,7 +52,7 @@ class Replica:
 
     def save(self, save: Save, reply: Reply, *, own: bool) -> None:
         """Merge records durably, then reply. `own`: they were stamped and checksummed here."""
-        placement = self._placement(save.keyspace, save.epoch, reply)
+        placement = placement_for(self._ctx, save.keyspace, save.epoch, reply)
         if placement is None:
             return
         if self._ctx.disk_full:
@@ -101,7 +101,7 @@ class Replica:
         What travels is bounded in bytes; to this node's own coordinator (`own`) nothing does. A
         group that recovers answers nobody but this node's own repair (`repairs`).
         """
-        placement = self._placement(load.keyspace, load.epoch, reply)
+        placement = placement_for(self._ctx, load.keyspace, load.epoch, reply)
         if placement is None:
             return
         if self._ctx.recovering and not repairs:
@@ -190,7 +190,7 @@ class Replica:
     def scan(self, scan: Scan, reply: Reply) -> None:
         """Reply with a page of what lies on disk; a damaged row fails the page, and is counted."""
         ctx = self._ctx
-        placement = self._placement(scan.keyspace, scan.epoch, reply)
+        placement = placement_for(self._ctx, scan.keyspace, scan.epoch, reply)
         if placement is None:
             return
         if not all(placement.held[group] for group in scan.groups):
@@ -241,16 +241,6 @@ class Replica:
             ctx.damaged_rows.seen(keyspace, key, ctx.now.mono_ms)
             ctx.cache.forget(keyspace, key)
             ctx.trees.forget(keyspace, group)
-
-    def _placement(self, keyspace: int, epoch: int, reply: Reply) -> Placement | None:
-        placement = self._ctx.by_id.get(keyspace)
-        if placement is None:
-            reply(Failed(Reason.UNKNOWN_KEYSPACE))
-        elif epoch != placement.epoch:
-            reply(Failed(Reason.WRONG_EPOCH))
-        else:
-            return placement
-        return None
 
     def _may_heal(self, keyspace: int, records: list[Record]) -> bool:
         # Only asked, not noted: the rows may be whole, and would count as long damaged later.
@@ -332,6 +322,18 @@ class Replica:
             healable = self._ctx.damaged_rows.seen(keyspace, keys[i], self._ctx.now.mono_ms)
             outcomes[i] = Outcome.HEALABLE if healable else Outcome.DAMAGED
         return Loaded(outcomes, records, floors)
+
+
+def placement_for(ctx: Context, keyspace: int, epoch: int, reply: Reply) -> Placement | None:
+    """Return the keyspace that an ask is about; None: refused, and the asker was told why."""
+    placement = ctx.by_id.get(keyspace)
+    if placement is None:
+        reply(Failed(Reason.UNKNOWN_KEYSPACE))
+    elif epoch != placement.epoch:
+        reply(Failed(Reason.WRONG_EPOCH))
+    else:
+        return placement
+    return None
 
 
 def _bounded(loaded: Loaded) -> Loaded:

@@ -24,10 +24,10 @@ from msgspec import Struct
 from dynakv import limits
 from dynakv.core.layout import NodeId
 from dynakv.core.record import Record, above, covers, droppable, intact
-from dynakv.core.table import Dropped, DropRecords, Page
+from dynakv.core.table import Page
 from dynakv.node.compare import in_leaves, leaf_scan
 from dynakv.node.context import Context, Placement
-from dynakv.node.dropping import follow_drop, without_garbage
+from dynakv.node.dropping import drop, without_garbage
 from dynakv.node.messages import STORE, Failed, Load, Loaded, Outcome, Reason, Save, Saved
 from dynakv.node.outlines import Outlines
 from dynakv.node.repair_messages import Compare, Compared, LeavesScanned, Likeness, ScanLeaves
@@ -215,19 +215,15 @@ class Session:
 
     def _drop_void(self) -> None:
         voids, self._voids = self._voids, {}
-        keyspace, keys = self._placement.keyspace_id, list(voids)
-        checksums = [own.checksum for own in voids.values()]
 
-        def dropped(reply: object) -> None:
-            assert isinstance(reply, Dropped)
-            follow_drop(self._ctx, keyspace, self._group, reply)
-            for key, row in zip(keys, reply.rows, strict=True):
+        def dropped(rows: list[Record | None]) -> None:
+            for key, row in zip(voids, rows, strict=True):
                 if row is None:
                     self._leave_open(key, "it changed while it was compared")
             self._pull()
 
-        drop = DropRecords(keyspace, [self._group] * len(keys), keys, checksums)
-        self._ctx.writes.ask(drop, dropped)
+        own = list(voids.values())
+        drop(self._ctx, self._placement.keyspace_id, self._group, own, dropped)
 
     def _pull(self) -> None:
         if self._voids:
@@ -360,7 +356,7 @@ class Session:
         self._why = self._why or f"the first is {key!r}: {why}"
 
     def _floor(self) -> int:
-        return self._ctx.floors.get((self._placement.keyspace_id, self._group), 0)
+        return self._ctx.cuts.floor(self._placement.keyspace_id, self._group)
 
     def _count(self, way: str, records: list[Record]) -> None:
         counts = self._shipped[way]

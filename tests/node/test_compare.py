@@ -65,7 +65,7 @@ def test_a_group_without_a_tree_or_that_is_not_held_here_is_unknown() -> None:
 def test_a_compare_says_the_floor_of_each_group() -> None:
     cluster = Cluster()
     keyspace, _ = placed(cluster)
-    cluster.nodes["n1"].context.floors[keyspace, 3] = 77
+    cluster.nodes["n1"].context.cuts.floors[keyspace, 3] = 77
     assert compare(cluster, [2, 3], [0, 0]).floors == [0, 77]
 
 

@@ -81,7 +81,7 @@ def test_a_floor_above_the_own_fence_is_refused() -> None:
     assert not cutter.raise_floor("n1")
     cutter.fence("n1")
     assert not cutter.raise_floor("n1", LATER_CUT)
-    assert cutter.cluster.nodes["n1"].context.floors == {}
+    assert cutter.cluster.nodes["n1"].context.cuts.floors == {}
 
 
 def test_a_cut_that_is_hardly_old_is_refused() -> None:

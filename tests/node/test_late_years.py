@@ -82,8 +82,8 @@ def test_deleted_and_expired_records_are_collected_in_every_year(start_ms: int) 
     cluster.pass_ms(8_000)
     assert cluster.rows(b"deleted") == cluster.rows(b"short") == {}
     assert len(cluster.rows(b"long")) == 3
-    floors = list(cluster.nodes["n1"].context.floors.values())
+    floors = list(cluster.nodes["n1"].context.cuts.floors.values())
     assert floors
     assert all(reading(start_ms) < floor < reading(start_ms + 8_000) for floor in floors)
     cluster.restart("n1")
-    assert list(cluster.nodes["n1"].context.floors.values()) == floors
+    assert list(cluster.nodes["n1"].context.cuts.floors.values()) == floors

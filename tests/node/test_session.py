@@ -109,7 +109,7 @@ def test_a_key_absent_under_a_floor_needs_nothing_that_is_droppable_under_it() -
     gone, lives = keys_of(cluster, 2)
     give(cluster, "n2", written(gone, None, 0, stamped(0), 1))
     give(cluster, "n2", written(lives, b"v", 0, stamped(0), 1))
-    cluster.nodes["n1"].context.floors[keyspace_of(cluster), GROUP] = stamped(1)
+    cluster.nodes["n1"].context.cuts.floors[keyspace_of(cluster), GROUP] = stamped(1)
     synced = sync(cluster)
     assert synced.ending is Ending.DONE
     assert set(rows(cluster, "n1")) == {lives}
@@ -228,14 +228,14 @@ def test_a_save_that_is_fenced_leaves_its_key_open_unless_it_may_be_dropped() ->
         cluster = pair()
         (key,) = keys_of(cluster, 1)
         give(cluster, "n1", written(key, None, 0, stamped(0), 1))
-        cluster.nodes["n2"].context.floors[keyspace_of(cluster), GROUP] = 0
+        cluster.nodes["n2"].context.cuts.floors[keyspace_of(cluster), GROUP] = 0
 
         def alter(node: str, reply: object) -> object:
             return Saved([Outcome.FENCED], None) if isinstance(reply, Saved) else reply
 
         cluster.alter = alter
         if floor:
-            cluster.nodes["n2"].context.floors[keyspace_of(cluster), GROUP] = floor
+            cluster.nodes["n2"].context.cuts.floors[keyspace_of(cluster), GROUP] = floor
         assert sync(cluster).ending is ending
 
 
