@@ -38,9 +38,20 @@ class CleanMarks:
         ctx.at(ctx.now.mono_ms + ctx.config.clean_after_ms, self._look)
 
     def drain(self, then: Callable[[], None]) -> None:
-        """Flush every known group, then call `then`: nothing will be written any more."""
+        """Flush until every known group carries its mark, then call `then`.
+
+        Nobody is listened to any more, but what had come in, or what this node does by itself, may
+        still write to a group while others are flushed: pass after pass, until none is left.
+        """
         self._ctx.writes.forget_touched()
-        self._ctx.writes.settled(partial(self._flush, self._at_rest(), then))
+        self._ctx.writes.settled(partial(self._drained, then))
+
+    def _drained(self, then: Callable[[], None]) -> None:
+        unmarked = self._unmarked()
+        if unmarked:
+            self._flush(unmarked, partial(self.drain, then))
+        else:
+            then()
 
     def _look(self) -> None:
         ctx = self._ctx
@@ -52,6 +63,9 @@ class CleanMarks:
 
     def _at_rest(self) -> list[_Where]:
         """Return the known groups without a mark that were not written since the last look."""
+        return [where for where in self._unmarked() if not self._ctx.writes.touched(*where)]
+
+    def _unmarked(self) -> list[_Where]:
         trees, writes = self._ctx.trees, self._ctx.writes
         return [
             (keyspace, group)
@@ -59,7 +73,6 @@ class CleanMarks:
             for group, held in enumerate(placement.held)
             if held
             and not writes.marked(keyspace, group)
-            and not writes.touched(keyspace, group)
             and trees.known(keyspace, group)
         ]
 

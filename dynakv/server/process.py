@@ -75,6 +75,7 @@ async def _serve_with(store: Store, config: Config, stop: asyncio.Event) -> None
         wal_bytes_max=config.storage.snapshot_wal_bytes_max,
     )
     async with AsyncExitStack() as ending:
+        ending.callback(_no_halt_from_here, driver)
         ending.push_async_callback(snapshots.stop)
         addresses = {
             str(m.node_id): config.peers.via.get(m.node_id, m.address)
@@ -104,8 +105,6 @@ async def _serve_with(store: Store, config: Config, stop: asyncio.Event) -> None
         # Who asks during this phase is told to go elsewhere; a closed door would only cut him off.
         driver.drain()
         await asyncio.sleep(limits.REFUSING_MS / 1000)
-    _exit_if_halted(driver)
-    driver.halted.cancel()  # that the last turns find the store closed is no failing disk
 
 
 async def _stopped_or_halted(stop: asyncio.Event, driver: Driver) -> None:
@@ -114,6 +113,13 @@ async def _stopped_or_halted(stop: asyncio.Event, driver: Driver) -> None:
     await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
     stopped.cancel()
     _exit_if_halted(driver)
+
+
+def _no_halt_from_here(driver: Driver) -> None:
+    """Whether it drained or was refused an address: that the last turns find the store closed is
+    no failing disk."""
+    _exit_if_halted(driver)
+    driver.halted.cancel()
 
 
 def _exit_if_halted(driver: Driver) -> None:

@@ -106,6 +106,24 @@ def test_drain_waits_for_writes_on_their_way() -> None:
     assert tree_fits(cluster, "n1", GROUP)
 
 
+def test_drain_flushes_what_a_late_write_touched_as_well() -> None:
+    cluster = alone()
+    cluster.pass_ms(3_000)  # every group carries its mark
+    keyspace = cluster.layout.keyspaces[0]
+    late = [record(key) for key in keys_of(cluster, GROUP, 3)[1:]]
+    cluster.hold_disk("n1")
+    cluster.ask(Save(int(keyspace.keyspace_id), keyspace.epoch, late[:1]), "n1")
+    drained: list[bool] = []
+    cluster.nodes["n1"].drain(lambda: drained.append(True), cluster.now)
+    cluster.ask(Save(int(keyspace.keyspace_id), keyspace.epoch, late[1:]), "n1")
+    cluster.release_disk("n1")
+    cluster.run()
+    assert drained == [True]
+    assert name_of(cluster, GROUP) in cluster.disks["n1"].facts
+    cluster.restart("n1")
+    assert tree_fits(cluster, "n1", GROUP)
+
+
 def test_a_group_that_is_unknown_is_not_flushed() -> None:
     cluster = alone()
     cluster.nodes["n1"].context.trees.forget(keyspace_of(cluster), GROUP)
