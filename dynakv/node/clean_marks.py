@@ -71,9 +71,7 @@ class CleanMarks:
             (keyspace, group)
             for keyspace, placement in self._ctx.by_id.items()
             for group, held in enumerate(placement.held)
-            if held
-            and not writes.marked(keyspace, group)
-            and trees.known(keyspace, group)
+            if held and not writes.marked(keyspace, group) and trees.known(keyspace, group)
         ]
 
     def _flush(self, groups: list[_Where], then: Callable[[], None]) -> None:

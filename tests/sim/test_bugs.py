@@ -1,6 +1,7 @@
 """The simulator finds every planted bug, and nothing where none is planted."""
 
 from functools import cache
+from itertools import chain
 
 import pytest
 
@@ -11,6 +12,12 @@ from tests.sim.bugs import BUGS
 
 SEEDS_MAX = 200
 SECONDS = 60
+# Where bugs that need a rare story were found last: tried before all other seeds, which are tried
+# if the story happens there no more. The others are found within the first ten.
+LAST_FOUND = {
+    "stamp_before_request": 15,
+    "dropped_after_one_pass": 21,
+}
 
 
 @cache
@@ -22,7 +29,8 @@ def clean(seed: int) -> str:
 @pytest.mark.slow
 @pytest.mark.parametrize("name", BUGS)
 def test_a_planted_bug_is_found(name: str) -> None:
-    for seed in range(1, SEEDS_MAX + 1):
+    last = [LAST_FOUND[name]] if name in LAST_FOUND else []
+    for seed in chain(last, range(1, SEEDS_MAX + 1)):
         with BUGS[name]():
             result = simulate(draw(seed, SECONDS))
         if result.rule not in {"", "load"}:
@@ -30,6 +38,11 @@ def test_a_planted_bug_is_found(name: str) -> None:
             assert clean(seed) == ""
             return
     pytest.fail(f"{name} was not found in {SEEDS_MAX} seeds")
+
+
+def test_only_bugs_have_a_seed() -> None:
+    assert LAST_FOUND.keys() <= BUGS.keys()
+    assert max(LAST_FOUND.values()) <= SEEDS_MAX
 
 
 def test_a_patch_ends_with_its_context() -> None:
