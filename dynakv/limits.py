@@ -57,6 +57,7 @@ ALIVE_MARK_MS_MAX: Final = 60_000  # ... but one a minute at least
 # --- Raft ------------------------------------------------------------------------------------
 REQUEST_WINDOW_MS: Final = 600_000  # a request id first used longer ago is not run any more
 REQUEST_OUTCOMES_MAX: Final = 256  # remembered per client and group: what it may await at once
+STALE_MS_MAX: Final = 24 * 3_600_000  # a day: who accepts older answers wants a snapshot
 
 # --- the driver ------------------------------------------------------------------------------
 TURN_MESSAGES_MAX: Final = 256  # a turn yields to the event loop after this many messages ...

@@ -4,6 +4,7 @@ Messages carry lists of keys, parallel column by column: one operation, one dead
 peer serve many keys. Three families:
 
     clients  -> node   Put Get Expire List     answered by Stored Found Expired Listed, Refused
+                       Execute                 answered by Executed, Refused (`raft_messages.py`)
     node    <-> peers  Save Load Scan Beat     answered by Saved Loaded Scanned Beaten, Failed
                        Compare ScanLeaves      answered by Compared LeavesScanned, Failed
                        Fence RaiseFloor        answered by Fenced FloorRaised, Failed
@@ -21,6 +22,7 @@ from msgspec import Struct
 from dynakv.core.layout import Level
 from dynakv.core.record import Record
 from dynakv.errors import Failure
+from dynakv.node.raft_messages import Execute, Executed
 from dynakv.node.repair_messages import (
     Compare,
     Compared,
@@ -67,6 +69,9 @@ class Get(Struct, frozen=True, gc=False):
     level: Level | None = None
     r: int = 0  # > 0 overrides the level
     timeout_ms: int = 0
+    # Of a Raft keyspace: what is answered may be so old, which any replica can say. None: a
+    # linearizable read. Elsewhere it is refused.
+    max_age_ms: int | None = None
 
 
 class Expire(Struct, frozen=True, gc=False):
@@ -98,12 +103,18 @@ class List(Struct, frozen=True, gc=False):
     timeout_ms: int = 0
 
 
-ClientMessage = Put | Get | Expire | List
+ClientMessage = Put | Get | Expire | List | Execute
 
 
 def entries_in(message: ClientMessage) -> int:
     """Return how many entries the answer to a message has; one without keys is refused as one."""
-    return 1 if isinstance(message, List) else max(len(message.keys), 1)
+    match message:
+        case List():
+            return 1
+        case Execute():
+            return max(len(message.batches), 1)
+        case _:
+            return max(len(message.keys), 1)
 
 
 class Stored(Struct, frozen=True, gc=False):
@@ -120,6 +131,7 @@ class Found(Struct, frozen=True, gc=False):
 
     entries: list[int]
     records: list[Record | None]
+    leader: str = ""  # of a Raft keyspace: the node that leads the entries' groups, if known
 
 
 class Expired(Struct, frozen=True, gc=False):
@@ -143,9 +155,10 @@ class Refused(Struct, frozen=True, gc=False):
 
     entries: list[int]
     failure: Failure
+    leader: str = ""  # of a Raft keyspace: the node that leads the entries' groups, if known
 
 
-ClientReply = Stored | Found | Expired | Listed | Refused
+ClientReply = Stored | Found | Expired | Listed | Executed | Refused
 
 
 # --- peers -----------------------------------------------------------------------------------

@@ -19,9 +19,9 @@ from random import Random
 from typing import assert_never
 
 from dynakv import limits
-from dynakv.core.layout import Layout, Level
+from dynakv.core.layout import Layout, Level, Mode
 from dynakv.core.table import Remembered
-from dynakv.errors import Failure
+from dynakv.errors import Failure, Kind
 from dynakv.node.antientropy import AntiEntropy
 from dynakv.node.clean_marks import CleanMarks
 from dynakv.node.collection import Collection
@@ -57,6 +57,7 @@ from dynakv.node.messages import (
     entries_in,
 )
 from dynakv.node.put import PutBatch, put_bytes
+from dynakv.node.raft_messages import Execute
 from dynakv.node.rebuild import Rebuilds
 from dynakv.node.recovery import Recovery
 from dynakv.node.repair_messages import Compare, Fence, RaiseFloor, ScanLeaves
@@ -128,7 +129,7 @@ class Node:
         """Serve a client's message (no sender) or a peer's; `Answer` effects carry the reply."""
         self._at(now)
         match message:
-            case Put() | Get() | Expire() | List():
+            case Put() | Get() | Expire() | List() | Execute():
                 self._serve(call, message)
             case Save():
                 self._replica.save(message, partial(self._reply, call), own=False)
@@ -230,6 +231,10 @@ class Node:
             return
         placement = self._ctx.by_name[message.keyspace]
         keyspace = placement.keyspace
+        if keyspace.settings.mode is Mode.RAFT:
+            reason = f"keyspace {placement.name} is in Raft mode, which is not served yet"
+            self._refuse(call, message, Failure(Kind.PRECONDITION, reason))
+            return
         deadline_ms = self._ctx.deadline(message.timeout_ms)
         match message:
             case Put():
@@ -250,6 +255,8 @@ class Node:
                 ).start()
             case List():
                 QuorumScan(self._ctx, self._replica, call, message, deadline_ms).start()
+            case Execute():
+                raise AssertionError("`refusal` lets none pass")
             case _:
                 assert_never(message)
 

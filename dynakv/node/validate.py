@@ -4,10 +4,12 @@ Each refusal names the field, the value and the limit. Returns a value, raises n
 """
 
 from dynakv import limits
-from dynakv.core.layout import Level
+from dynakv.core.layout import Level, Mode
 from dynakv.errors import Failure, Kind
 from dynakv.node.context import Context, Placement
 from dynakv.node.messages import KEEP_EXPIRY, ClientMessage, Expire, Get, List, Put
+from dynakv.node.raft_messages import Execute
+from dynakv.node.validate_batches import batches_reason
 
 
 def refusal(ctx: Context, message: ClientMessage) -> Failure | None:
@@ -16,18 +18,52 @@ def refusal(ctx: Context, message: ClientMessage) -> Failure | None:
     if placement is None:
         known = ", ".join(sorted(ctx.by_name))
         return _invalid(f"keyspace {message.keyspace!r} does not exist; there are: {known}")
+    mismatch = _mode(message, placement)
+    if mismatch is not None:
+        return mismatch
     reason = _timeout(message.timeout_ms)
     match message:
+        case Execute():
+            reason = reason or batches_reason(ctx, placement, message)
         case List():
             reason = reason or _range(message)
         case Get():
             reason = reason or _keys(message.keys) or _count("r", message.r, placement)
+            reason = reason or _age(message.max_age_ms)
         case Put() | Expire():
             reason = reason or _keys(message.keys) or _count("w", message.w, placement)
             reason = reason or _times(message)
             if reason is None and isinstance(message, Put):
                 reason = _values(ctx, message) or _stamps(ctx, message)
     return None if reason is None else _invalid(reason)
+
+
+def _mode(message: ClientMessage, placement: Placement) -> Failure | None:
+    """Return why a keyspace of that mode does not serve the message, or None."""
+    name, mode = placement.name, placement.keyspace.settings.mode
+    if mode is not Mode.RAFT:
+        what = None
+        if isinstance(message, Execute):
+            what = "conditions, appends, increments, batches and request ids need"
+        elif isinstance(message, Get) and message.max_age_ms is not None:
+            what = "max_age_ms needs"
+        if what is None:
+            return None
+        reason = f"{what} a keyspace in Raft mode, {name} is {mode.value}"
+        return Failure(Kind.PRECONDITION, reason)
+    asked: list[str] = []
+    if isinstance(message, Put | Get | Expire) and message.level is not None:
+        asked.append("level")
+    if isinstance(message, Put | Expire) and message.w:
+        asked.append("w")
+    if isinstance(message, Get) and message.r:
+        asked.append("r")
+    if isinstance(message, Put) and message.times is not None:
+        asked.append("stamp")
+    if not asked:
+        return None
+    reason = f"{' and '.join(asked)} cannot be chosen: keyspace {name} is in Raft mode"
+    return Failure(Kind.PRECONDITION, f"{reason}, where every operation is linearizable")
 
 
 def replicas_wanted(placement: Placement, level: Level | None, explicit: int, quorum: int) -> int:
@@ -91,6 +127,12 @@ def _values(ctx: Context, put: Put) -> str | None:
             f" at most {limits.REQUEST_BYTES_MAX} are allowed"
         )
     return None
+
+
+def _age(max_age_ms: int | None) -> str | None:
+    if max_age_ms is None or 0 <= max_age_ms <= limits.STALE_MS_MAX:
+        return None
+    return f"max_age_ms is {max_age_ms}: 0 to {limits.STALE_MS_MAX} is allowed"
 
 
 def _times(message: Put | Expire) -> str | None:

@@ -25,6 +25,7 @@ from dynakv.node.messages import (
     Refused,
     Stored,
 )
+from dynakv.node.raft_messages import Executed
 from dynakv.rpc import pipeline
 from dynakv.rpc.collector import FULL, submit
 from dynakv.rpc.fields import (
@@ -264,7 +265,9 @@ class KVStore:
             wall_ms=self._wall_ms(),
         )
 
-    async def _ask(self, message: ClientMessage) -> Stored | Found | Expired | Listed | Failure:
+    async def _ask(
+        self, message: ClientMessage
+    ) -> Stored | Found | Expired | Listed | Executed | Failure:
         collector = submit(self._inbox, message)
         if collector is None:
             return FULL

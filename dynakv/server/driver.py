@@ -49,8 +49,10 @@ from dynakv.node.messages import (
 )
 from dynakv.node.node import Node
 from dynakv.node.put import put_bytes
+from dynakv.node.raft_messages import Execute
 from dynakv.node.repair_messages import ScanLeaves
 from dynakv.node.tasks import TaskFigures
+from dynakv.node.validate_batches import batches_bytes
 from dynakv.server.disk_queue import Disk, DiskQueue
 
 log = structlog.get_logger()
@@ -121,7 +123,11 @@ class Driver:
             failure = Failure(Kind.UNAVAILABLE, "nothing was done: the node is shutting down")
             self._loop.call_soon(answer, Refused(list(range(count)), failure))
             return True
-        value_bytes = put_bytes(message) if isinstance(message, Put) else 0
+        value_bytes = 0
+        if isinstance(message, Put):
+            value_bytes = put_bytes(message)
+        elif isinstance(message, Execute):
+            value_bytes = batches_bytes(message.batches)
         load = count + value_bytes // limits.BYTES_PER_KEY
         if self._client_keys + load > limits.INBOX_CLIENT_KEYS_MAX or self.halted.done():
             return False
@@ -344,7 +350,7 @@ class Driver:
 
 def _too_late(message: ClientMessage | PeerMessage) -> ClientReply | PeerReply:
     """Return the refusal of a message that waited until its deadline; nothing was done for it."""
-    if isinstance(message, Put | Get | Expire | List):
+    if isinstance(message, Put | Get | Expire | List | Execute):
         failure = Failure(Kind.EXHAUSTED, "overloaded: the request waited until its deadline")
         return Refused(list(range(entries_in(message))), failure)
     return Failed(Reason.OVERLOADED)
