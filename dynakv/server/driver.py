@@ -53,6 +53,7 @@ from dynakv.node.raft_messages import Execute
 from dynakv.node.repair_messages import ScanLeaves
 from dynakv.node.tasks import TaskFigures
 from dynakv.node.validate_batches import batches_bytes
+from dynakv.server.admission import Admission
 from dynakv.server.disk_queue import Disk, DiskQueue
 
 log = structlog.get_logger()
@@ -96,9 +97,10 @@ class Driver:
         self._clients: deque[_Waiting] = deque()
         self._calls = 0
         self._answers: dict[int, Callable[[PeerReply], None]] = {}
-        # Call -> [callback, entries unanswered, what its bytes weigh].
+        # Call -> [callback, entries unanswered, what its bytes weigh, who counts them].
         self._callers: dict[int, list[object]] = {}
-        self._client_keys = 0  # keys of clients that are not answered yet
+        self._reads = Admission(self._began_ms)
+        self._writes = Admission(self._began_ms)
         self._peer_keys = 0
         self._peer_call_keys: dict[int, int] = {}
         self._queue = DiskQueue(disk, self._stored, node.committed, self._halt)
@@ -123,19 +125,17 @@ class Driver:
             failure = Failure(Kind.UNAVAILABLE, "nothing was done: the node is shutting down")
             self._loop.call_soon(answer, Refused(list(range(count)), failure))
             return True
-        value_bytes = 0
-        if isinstance(message, Put):
-            value_bytes = put_bytes(message)
-        elif isinstance(message, Execute):
-            value_bytes = batches_bytes(message.batches)
-        load = count + value_bytes // limits.BYTES_PER_KEY
-        if self._client_keys + load > limits.INBOX_CLIENT_KEYS_MAX or self.halted.done():
+        extra = _value_bytes(message) // limits.BYTES_PER_KEY
+        keys = count + extra
+        admission = self._reads if isinstance(message, Get | List) else self._writes
+        timeout_ms = message.timeout_ms or limits.ATTEMPT_MS
+        now_s = self._loop.time()
+        full = self.unanswered() + keys > limits.INBOX_CLIENT_KEYS_MAX or self.halted.done()
+        if full or not admission.admit(keys, timeout_ms, int(now_s * 1000)):
             return False
-        self._client_keys += load
         self._calls = call = self._calls + 1
-        self._callers[call] = [answer, count, load - count]
-        end_s = self._loop.time() + (message.timeout_ms or limits.ATTEMPT_MS) / 1000
-        self._clients.append((call, message, None, end_s))
+        self._callers[call] = [answer, count, extra, admission]
+        self._clients.append((call, message, None, now_s + timeout_ms / 1000))
         self._schedule()
         return True
 
@@ -225,7 +225,7 @@ class Driver:
 
     def figures(self) -> Figures:
         """Return what the node knows of itself."""
-        queues = QueueFigures(self._client_keys, self._peer_keys, limits.INBOX_CLIENT_KEYS_MAX)
+        queues = QueueFigures(self.unanswered(), self._peer_keys, limits.INBOX_CLIENT_KEYS_MAX)
         return Figures(self._node.figures(), self._clocks().mono_ms - self._began_ms, queues)
 
     async def store_figures(self) -> StoreFigures:
@@ -233,8 +233,8 @@ class Driver:
         return await self._disk.figures()
 
     def unanswered(self) -> int:
-        """Return how many keys of clients wait for their answer."""
-        return self._client_keys
+        """Return how many keys of clients wait for their answer; large values count as more."""
+        return self._reads.waiting + self._writes.waiting
 
     # --- turns -------------------------------------------------------------------------------
 
@@ -332,14 +332,14 @@ class Driver:
             self._peer_keys -= self._peer_call_keys.pop(call)
             self._answers.pop(call)(reply)  # type: ignore[arg-type]
             return
-        callback, left, extra = caller
+        callback, left, extra, admission = caller
         count = len(reply.entries)  # type: ignore[attr-defined]
-        self._client_keys -= count
         if left == count:
             del self._callers[call]
-            self._client_keys -= extra  # type: ignore[operator]
+            admission.answered(count + extra)  # type: ignore[attr-defined,operator]
         else:
             caller[1] = left - count  # type: ignore[operator]
+            admission.answered(count)  # type: ignore[attr-defined]
         callback(reply)  # type: ignore[operator]
 
     def _halt(self, reason: str) -> None:
@@ -354,6 +354,12 @@ def _too_late(message: ClientMessage | PeerMessage) -> ClientReply | PeerReply:
         failure = Failure(Kind.EXHAUSTED, "overloaded: the request waited until its deadline")
         return Refused(list(range(entries_in(message))), failure)
     return Failed(Reason.OVERLOADED)
+
+
+def _value_bytes(message: ClientMessage) -> int:
+    if isinstance(message, Put):
+        return put_bytes(message)
+    return batches_bytes(message.batches) if isinstance(message, Execute) else 0
 
 
 def _keys_in(message: PeerMessage) -> int:

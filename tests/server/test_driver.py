@@ -56,6 +56,38 @@ def test_clients_are_refused_while_too_many_of_their_keys_wait() -> None:
     run(test)
 
 
+def test_a_client_is_refused_whose_keys_would_wait_too_long_but_not_reads_for_slow_writes() -> None:
+    async def test() -> None:
+        shell = Shell()
+        driver, loop = shell.driver, asyncio.get_running_loop()
+        assert isinstance(loop, FastLoop)
+        put = Put("default", [b"k"] * 1000, [b"v"] * 1000)
+        for call in range(1, 51):  # a message is answered every 500 ms, two are asked for
+            driver.client(put, ignore)
+            driver.client(put, ignore)
+            loop.seconds += 0.5
+            await shell.wants(Answer(call, Stored(list(range(1000)), [], [], None)))
+        driver.client(put, ignore)
+        assert driver.unanswered() == 1_000  # at 2,000 a second and 500 ms
+        assert not driver.client(put, ignore)
+        assert driver.client(get(1000), ignore)
+
+    run(test)
+
+
+def test_large_values_count_as_more_keys_until_they_are_answered() -> None:
+    async def test() -> None:
+        shell = Shell()
+        shell.driver.client(Put("default", [b"a", b"b"], [b"", bytes(8192)]), ignore)
+        assert shell.driver.unanswered() == 4
+        await shell.wants(Answer(1, Stored([0], [], [], None)))
+        assert shell.driver.unanswered() == 3
+        await shell.wants(Answer(1, Stored([1], [], [], None)))
+        assert shell.driver.unanswered() == 0
+
+    run(test)
+
+
 def test_peers_are_refused_while_too_much_of_their_work_waits() -> None:
     async def test() -> None:
         shell = Shell()
