@@ -199,17 +199,13 @@ def _compared(
 async def _both_kinds(system: System, shape: Shape, plan: Plan) -> list[dict[str, Any]]:
     rows = []
     for kind in ("put", "get"):
-        connected = await links.connect(system.protocol, system.serving, shape.connections)
         load = replace(shape, read_share=float(kind == "get"))
-        try:
+        async with links.connected(system.protocol, system.serving, shape.connections) as connected:
             if kind == "put":
                 await plain.fill(connected, load)
             tally, (before, after) = await plain.closed(
                 connected, load, plan.seconds, plan.warmup_s, lambda: systems.usage(system)
             )
-        finally:
-            for link in connected:
-                link.close()
         row = figures.figures(tally, before, after, measured=bool(system.pids))
         rows.append({"kind": kind, **row, "load_average": os.getloadavg()[0]})
     return rows
@@ -217,10 +213,8 @@ async def _both_kinds(system: System, shape: Shape, plan: Plan) -> list[dict[str
 
 def _open_loops(system: System, options: argparse.Namespace, plan: Plan) -> dict[str, Any]:
     async def run() -> dict[str, Any]:
-        connected = await links.connect(system.protocol, system.addresses, 16)
-        await plain.fill(connected, BASE)
-        for link in connected:
-            link.close()
+        async with links.connected(system.protocol, system.addresses, 16) as connected:
+            await plain.fill(connected, BASE)
         made: dict[str, Any] = {"rate": []}
         for kind in ("put", "get"):
             say(f"open loop: {kind}s at {options.rate:,.0f}/s")

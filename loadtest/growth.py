@@ -42,8 +42,8 @@ async def _measured(
 ) -> list[dict[str, Any]]:
     rows = []
     for kind in ("put", "get"):
-        connected = await links.connect(system.protocol, system.addresses, shape.connections)
-        try:
+        opened = links.connected(system.protocol, system.addresses, shape.connections)
+        async with opened as connected:
             if kind == "put":
                 await plain.fill(connected, shape)
             tally, (before, after) = await plain.closed(
@@ -53,9 +53,6 @@ async def _measured(
                 0.5,
                 lambda: systems.usage(system),
             )
-        finally:
-            for link in connected:
-                link.close()
         row = figures.figures(tally, before, after)
         rows.append({"grows": which, "size": size, "kind": kind, "round": 0, **row})
     return rows

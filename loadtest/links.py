@@ -11,7 +11,8 @@ decoding of headers (an answer without a message is a failed one).
 import asyncio
 import struct
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
 from typing import Any, Final, cast
 
 import hiredis
@@ -307,13 +308,19 @@ class EtcdLink(Link):
 KINDS: Final = {"resp": RespLink, "etcd": EtcdLink}
 
 
-async def connect(kind: str, addresses: Sequence[str], count: int) -> list[Link]:
-    """Return `count` open links, spread over the addresses in turn. Raises OSError."""
+@asynccontextmanager
+async def connected(kind: str, addresses: Sequence[str], count: int) -> AsyncIterator[list[Link]]:
+    """Open `count` links, spread over the addresses in turn, and drop them. Raises OSError."""
     loop = asyncio.get_running_loop()
     links: list[Link] = []
-    for number in range(count):
-        host, _, port = addresses[number % len(addresses)].rpartition(":")
-        make: type[Link] = KINDS[kind]
-        _, link = await loop.create_connection(make, host, int(port))
-        links.append(link)
-    return links
+    make: type[Link] = KINDS[kind]
+    try:
+        for number in range(count):
+            host, _, port = addresses[number % len(addresses)].rpartition(":")
+            _, link = await loop.create_connection(make, host, int(port))
+            links.append(link)
+        yield links
+    finally:
+        for link in links:
+            link.close()
+        await asyncio.sleep(0)  # the loop closes a dropped connection in its next round

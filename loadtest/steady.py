@@ -67,10 +67,8 @@ async def stopped(system: System, rate: float, seconds: int) -> dict[str, Any]:
 async def overload(system: System, seconds: int, calm_seconds: int) -> dict[str, Any]:
     """Return what became of three times the load that the system can do, and the time after it."""
     shape = Shape(read_share=0.0, connections=200, pipeline=16)
-    connected = await links.connect(system.protocol, system.addresses, shape.connections)
-    most, _ = await plain.closed(connected, shape, 2.0, 0.5)
-    for link in connected:
-        link.close()
+    async with links.connected(system.protocol, system.addresses, shape.connections) as connected:
+        most, _ = await plain.closed(connected, shape, 2.0, 0.5)
     capacity = most.done / most.seconds
     calm = capacity * CALM
     rates = [calm] * BEFORE_S + [capacity * OVERLOAD] * seconds + [calm] * calm_seconds
@@ -106,9 +104,5 @@ def _errors(rows: Sequence[dict[str, Any]]) -> dict[str, int]:
 async def _run(
     system: System, shape: Shape, rates: Sequence[float], at_second: Any = plain.nothing
 ) -> tuple[list[plain.Second], float]:
-    connected = await links.connect(system.protocol, system.serving, shape.connections)
-    try:
+    async with links.connected(system.protocol, system.serving, shape.connections) as connected:
         return await plain.opened(connected, shape, rates, at_second)
-    finally:
-        for link in connected:
-            link.close()

@@ -241,10 +241,11 @@ async def until_writable(system: System, processes: Processes | None = None) -> 
             if ended or clock() > end:
                 raise NotThereError(f"{system.name} does not serve at {address}: {ended or said}")
             try:
-                (link,) = await links.connect(system.protocol, [address], 1)
-                async with asyncio.timeout(5):
+                async with (
+                    links.connected(system.protocol, [address], 1) as (link,),
+                    asyncio.timeout(5),
+                ):
                     (said,) = await answered(link, [("put", b"load:probe", b"x")])
-                link.close()
                 good = 0 if said else good + 1
             except (OSError, TimeoutError) as error:
                 good, said = 0, str(error)

@@ -50,12 +50,10 @@ def served(
         loop = asyncio.get_running_loop()
         server = await loop.create_server(make, "127.0.0.1", 0)
         address = f"127.0.0.1:{server.sockets[0].getsockname()[1]}"
-        (link,) = await links.connect(kind, [address], 1)
         try:
-            async with asyncio.timeout(BOUND_S):
+            async with links.connected(kind, [address], 1) as (link,), asyncio.timeout(BOUND_S):
                 await use(link)
         finally:
-            link.close()
             server.close()
             await server.wait_closed()
 
