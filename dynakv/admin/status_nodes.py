@@ -68,6 +68,12 @@ class Node(Struct, frozen=True):
         shed = self.counters.get("hints_dropped_for_space", 0)
         if shed:
             notes.append(f"had no room for hints since its start: {shed:,}, left to anti-entropy")
+        thin = self.counters.get("old_minorities", 0)
+        if thin:
+            notes.append(
+                f"found {thin:,} versions older than the horizon on fewer than a write quorum of"
+                " replicas since its start: they never were acknowledged, or others lost them"
+            )
         waiting = sum(self.tombstones_waiting.values())
         if self.collection_waits_for:
             missing = ", ".join(self.collection_waits_for)

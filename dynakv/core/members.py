@@ -1,7 +1,7 @@
 """Which peers this node believes up: an opinion, used to choose whom to ask, never whom to count.
 
-A peer is up once it answered a heartbeat, so that both ways are known to work, and while anything
-was heard from it within `suspect_ms`. A link that reports itself broken: down at once. A node that
+A peer is up once it answered something, so that both ways are known to work, and while anything was
+heard from it within `suspect_ms`. A link that reports itself broken: down at once. A node that
 was paused itself (a long gap between two ticks) first gives its peers the time it missed, since the
 silence may be its own: Dadgar et al., "Lifeguard" (2018), section III.
 """
@@ -29,7 +29,7 @@ class Members:
         self._heard_ms[peer] = now_ms
 
     def answered(self, peer: str, now_ms: int) -> bool:
-        """Take note of an answered heartbeat; True if the peer counted as down until now."""
+        """Take note of an answer to an ask; True if the peer counted as down until now."""
         self._heard_ms[peer] = now_ms
         if self._up[peer]:
             return False

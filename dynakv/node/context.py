@@ -95,6 +95,7 @@ class Counters:
         "hints_dropped_for_age",
         "hints_dropped_for_space",
         "hints_kept",
+        "old_minorities",
         "puts",
         "read_repairs",
         "rebuilds",
@@ -134,6 +135,7 @@ class Counters:
     hints_dropped_for_age: int
     hints_dropped_for_space: int
     hints_kept: int
+    old_minorities: int
     puts: int
     read_repairs: int
     rebuilds: int
@@ -206,6 +208,16 @@ class Placement:
 Missed = Callable[[Placement, NodeId, list[Record], Outcome | None], None]
 
 
+class Differing(Struct, frozen=True):
+    """Outlines by key that one replica of a group has and the other one lacks: a session's page."""
+
+    placement: Placement
+    group: int
+    peer: NodeId
+    here: dict[bytes, Record]
+    there: dict[bytes, Record]
+
+
 class Context:
     """The state shared by a node's sub-machines; only the node's own turn touches it."""
 
@@ -233,6 +245,7 @@ class Context:
         self.damaged_rows = DamagedRows(config.heal_after_ms)
         self.repair_wanted = RepairWanted()
         self.missed: Missed = _nobody_keeps  # what a replica did not take of a write
+        self.differing: Callable[[Differing], None] = _nobody_looks  # what sessions find
         self.writes = RowWrites(self._ask_store)
         self.tasks = Tasks()
         self.repair_paused = not config.repair  # operators may pause and resume it
@@ -243,6 +256,7 @@ class Context:
         self.peers = [m.node_id for m in layout.members if m.node_id != config.node_id]
         self.disk_full = False  # below its reserve: nothing more is saved here
         self.client_addresses: dict[str, str] = {}  # of the peers heard from
+        self.foreign: dict[str, None] = {}  # peers that mean another cluster or layout
         self.pace = Pace(self.peers, config.hedge_ms)
         self.members = Members(self.peers, now.mono_ms, config.suspect_ms)
         placements = [Placement(keyspace, config.node_id) for keyspace in layout.keyspaces]
@@ -290,10 +304,17 @@ class Context:
             return
         then, to = waiting
         self.pace.ended(to, call)
-        unreachable = isinstance(reply, Failed) and reply.reason is Reason.UNREACHABLE
-        if unreachable and self.members.broken(to):
+        failed = isinstance(reply, Failed)
+        if failed and reply.reason is Reason.UNREACHABLE and self.members.broken(to):  # type: ignore[attr-defined]
             self.note("peer_down", peer=to, why="unreachable")
         then(reply)
+        if not failed and to != STORE and not self.members.up(to):
+            self.peer_answered(to)
+
+    def peer_answered(self, peer: str) -> None:
+        """Take note that a peer can be reached: it gave a good reply, to whatever it was asked."""
+        if peer not in self.foreign and self.members.answered(peer, self.now.mono_ms):
+            self.note("peer_up", peer=peer)
 
     def at(self, mono_ms: int, wake: Callable[[], None]) -> None:
         """Call `wake` in the first tick at or after this monotonic moment, in coarse buckets."""
@@ -329,6 +350,10 @@ def _nobody_keeps(
     placement: Placement, peer: NodeId, records: list[Record], outcome: Outcome | None
 ) -> None:
     """Keep no hints, as long as nobody offers to (`node/hints.py`)."""
+
+
+def _nobody_looks(found: Differing) -> None:
+    """Raise no alarm, as long as nobody offers to (`node/minorities.py`)."""
 
 
 def _rounded_up(mono_ms: int, bucket_ms: int) -> int:

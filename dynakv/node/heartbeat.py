@@ -15,7 +15,6 @@ class Heartbeat:
         self._ctx = ctx
         self._horizon = horizon
         self._due_ms = dict.fromkeys(ctx.peers, 0)
-        self._foreign: dict[str, None] = {}
         ctx.at(ctx.now.mono_ms, self._round)
 
     def hurry(self) -> None:
@@ -77,8 +76,7 @@ class Heartbeat:
         ctx = self._ctx
         ctx.client_addresses[peer] = reply.client_address
         self._horizon.heard(peer, reply)
-        if ctx.members.answered(peer, ctx.now.mono_ms):
-            ctx.note("peer_up", peer=peer)
+        ctx.peer_answered(peer)
         if ctx.guard.sample(peer, reply.wall_ms, asked_ms, ctx.now.mono_ms):
             event = "clock_trusted" if ctx.guard.trusted else "clock_doubted"
             ctx.note(event, peer=peer, offset_ms=ctx.guard.offset_ms(peer) or 0)
@@ -86,7 +84,7 @@ class Heartbeat:
     def _same(self, peer: str, cluster_id: int, digest: int) -> bool:
         ctx = self._ctx
         if cluster_id == ctx.layout.cluster_id and digest == ctx.layout_digest:
-            self._foreign.pop(peer, None)
+            self._ctx.foreign.pop(peer, None)
             return True
         self._distrust(peer)
         return False
@@ -94,6 +92,6 @@ class Heartbeat:
     def _distrust(self, peer: str) -> None:
         """A node that was started with another list of members or keyspaces serves nobody here."""
         self._ctx.members.broken(peer)
-        if peer not in self._foreign:
-            self._foreign[peer] = None
+        if peer not in self._ctx.foreign:
+            self._ctx.foreign[peer] = None
             self._ctx.note("peer_foreign", peer=peer, why="its members or keyspaces differ")

@@ -56,6 +56,7 @@ from dynakv.node.messages import (
     Scan,
     entries_in,
 )
+from dynakv.node.minorities import Minorities
 from dynakv.node.put import PutBatch, put_bytes
 from dynakv.node.raft_messages import Execute
 from dynakv.node.rebuild import Rebuilds
@@ -90,6 +91,7 @@ class Node:
         horizon = Horizon(self._ctx, self.recovery, self._stamper)
         self._heartbeat = Heartbeat(self._ctx, horizon)
         self._hints = Hints(self._ctx)
+        Minorities(self._ctx)
         self.collection = Collection(self._ctx, self._fencing, self.anti_entropy.sync)
         self._puts: dict[object, PutBatch] = {}
         self._gets: dict[object, GetBatch] = {}

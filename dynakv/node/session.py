@@ -26,7 +26,7 @@ from dynakv.core.layout import NodeId
 from dynakv.core.record import Record, above, covers, droppable, intact
 from dynakv.core.table import Page
 from dynakv.node.compare import in_leaves, leaf_scan
-from dynakv.node.context import Context, Placement
+from dynakv.node.context import Context, Differing, Placement
 from dynakv.node.dropping import drop, without_garbage
 from dynakv.node.messages import STORE, Failed, Load, Loaded, Outcome, Reason, Save, Saved
 from dynakv.node.outlines import Outlines
@@ -155,6 +155,10 @@ class Session:
             ends = [s.through for s in (self._ours, self._theirs) if s.through is not None]
             self._cursor = min(ends, default=None)
             self._sort(self._ours.take(self._cursor), self._theirs.take(self._cursor))
+            if self._follow is None:
+                here, there = dict(self._pushes), dict(self._pulls)
+                found = Differing(self._placement, self._group, self._peer, here, there)
+                self._ctx.differing(found)
             self._pull()
 
     def _listed_here(self, reply: object) -> None:

@@ -1,8 +1,9 @@
 """Claims about `dynakv.node.heartbeat`: who counts as up, and who belongs to another cluster."""
 
 from dynakv import limits
-from dynakv.node.messages import Beat, Beaten, Failed, Header, Now, Reason
-from tests.node.cluster import START, Cluster
+from dynakv.core.layout import Level
+from dynakv.node.messages import Beat, Beaten, Failed, Get, Header, Now, Put, Reason
+from tests.node.cluster import START, Cluster, found_of, stored_of
 
 
 def events(cluster: Cluster, name: str) -> list[str | int]:
@@ -82,6 +83,25 @@ def test_peers_are_down_until_they_are_heard_from() -> None:
     assert up(cluster) == {"n2": False, "n3": False}
     cluster.run()
     assert up(cluster) == {"n2": True, "n3": True}
+
+
+def test_any_good_answer_shows_that_a_peer_is_up_before_it_answers_a_heartbeat() -> None:
+    cluster = Cluster()
+    for node in ("n2", "n3"):
+        cluster.hold(node, Beat)
+        cluster.nodes["n1"].context.members.broken(node)
+    found_of(cluster.ask(Get("default", [b"k"], Level.ALL)))
+    assert up(cluster) == {"n2": True, "n3": True}
+    stored_of(cluster.ask(Put("default", [b"k"], [b"v"], level=Level.ALL)))
+
+
+def test_no_answer_makes_a_foreign_peer_count_as_up() -> None:
+    cluster = Cluster()
+    wrong = Beat(cluster.nodes["n1"].context.layout.cluster_id, 1, START.wall_ms)
+    cluster.nodes["n1"].asked(901, wrong, cluster.now, "n2")
+    cluster.hold("n2", Beat)
+    cluster.ask(Get("default", [b"k"], Level.ALL))
+    assert not up(cluster)["n2"]
 
 
 def test_a_silent_peer_is_down_after_suspect_ms_and_not_before() -> None:
