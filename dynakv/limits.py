@@ -177,7 +177,7 @@ ALARM_MS: Final = 60_000  # between two reports of the same trouble; what comes 
 ALARM_KEY_BYTES_MAX: Final = 64  # of a key, in such a report
 HEAL_LOOKS: Final = 8  # for damaged rows that may be healed, per `heal_after_ms`
 HEALED_KEYS_MAX: Final = 64  # of one look
-TASKS_ENDED_MAX: Final = 64  # are still shown
+TASKS_ENDED_MAX: Final = 64  # of a kind are still shown
 
 # --- collection of deleted and expired records -----------------------------------------------
 # What is cut off is older than any write that may still be under way: stamps of a minute, deadlines

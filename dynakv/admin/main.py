@@ -79,7 +79,9 @@ def status(
     Takes less than two seconds whatever state the nodes are in. ROWS are those of the node's
     database: every key ever written there, so deleted and expired ones count. CLOCK is the node's
     clock against the others'. WAITING are keys of clients without an answer yet. The verdict counts
-    replicas that are up, not whether they hold the same.
+    replicas that are up, not whether they hold the same: ALL SINCE says when every replica of a
+    keyspace was last compared with every other one, TO DROP how many deleted and expired records
+    are old enough to go.
     """
     import asyncio
     import sys
@@ -196,9 +198,10 @@ def tasks(
     ] = None,
     endpoints: Endpoints = None,
 ) -> None:
-    """Show what every node works on: rounds of anti-entropy, rebuilds, scrubs, repairs.
+    """Show what every node works on: anti-entropy, repairs, rebuilds, sweeps, recovery, hints.
 
-    DONE counts shard groups, SHIPPED bytes of keys and values in either direction.
+    DONE counts shard groups, for deliveries of hints it counts hints; SHIPPED are bytes of keys and
+    values in either direction.
     """
     import asyncio
     import sys

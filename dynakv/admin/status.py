@@ -13,6 +13,7 @@ from msgspec import Struct
 
 from dynakv.admin import outage
 from dynakv.admin.status_nodes import Node, nodes_of
+from dynakv.admin.status_repair import Repair, repairs_of
 from dynakv.admin.survey import Survey
 from dynakv.v1 import ring_pb2
 
@@ -47,6 +48,7 @@ class Status(Struct, frozen=True):
     nodes: list[Node]
     keyspaces: list[outage.Loss]
     problems: list[str]
+    repairs: list[Repair] = []  # by keyspace
 
     @property
     def exit_code(self) -> int:
@@ -81,6 +83,7 @@ def view(found: Survey) -> Status:
         nodes=nodes,
         keyspaces=losses,
         problems=problems,
+        repairs=repairs_of(layout, nodes),
     )
 
 

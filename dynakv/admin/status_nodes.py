@@ -23,6 +23,16 @@ class Hints(Struct, frozen=True):
     node: str  # whom they are for
     rows: int
     bytes: int
+    age_ms: int | None = None  # none is stamped earlier; None: not known since a restart
+
+
+class Round(Struct, frozen=True):
+    """A complete comparison that a node began with another one; the last of a keyspace."""
+
+    keyspace: str
+    node: str  # the other one
+    age_ms: int  # since its end
+    took_ms: int
 
 
 class Node(Struct, frozen=True):
@@ -59,6 +69,10 @@ class Node(Struct, frozen=True):
     # Of shard groups whose collection it drives: records by keyspace, groups by who is missing.
     tombstones_waiting: dict[str, int] = {}
     collection_waits_for: dict[str, int] = {}
+    rounds: list[Round] = []
+    tree_drifts: int | None = None  # hash trees that did not stand for the rows
+    silent_ms: int | None = None  # of one that is down: since any other node heard from it
+    horizon_ms: int | None = None  # a member that was away for longer rebuilds
 
     @property
     def notes(self) -> list[str]:
@@ -68,6 +82,11 @@ class Node(Struct, frozen=True):
         shed = self.counters.get("hints_dropped_for_space", 0)
         if shed:
             notes.append(f"had no room for hints since its start: {shed:,}, left to anti-entropy")
+        if self.silent_ms is not None and self.horizon_ms:
+            silent, horizon = texts.lasting(self.silent_ms), texts.lasting(self.horizon_ms)
+            notes.append(f"has been silent for {silent}; after {horizon} it rebuilds its groups")
+        if self.tree_drifts:
+            notes.append(f"had hash trees unlike its rows since its start: {self.tree_drifts:,}")
         thin = self.counters.get("old_minorities", 0)
         if thin:
             notes.append(
@@ -118,7 +137,17 @@ def _node(
     if reply is None or reply.state is None:
         silent = found.replies.get(address) if address else None
         error = silent.error if silent else "no node knows its client address"
-        return Node(name, "down", address, member.zone, error, [])
+        silent_ms, horizon_ms = _silence(name, replies)
+        return Node(
+            name,
+            "down",
+            address,
+            member.zone,
+            error,
+            [],
+            silent_ms=silent_ms,
+            horizon_ms=horizon_ms,
+        )
     problems = list(_problems(name, reply, replies, layout))
     digest = f"{reply.state.digest:016x}"
     # Without GetNodeStatus a node answers and is up, and its figures are not known.
@@ -161,7 +190,13 @@ def _with_figures(
         version=status.version,
         layout_digest=row.layout_digest,
         counters=dict(sorted(status.counters.items())),
-        hints=[Hints(h.node_id, h.rows, h.bytes) for h in status.hints],
+        hints=[
+            Hints(h.node_id, h.rows, h.bytes, h.age_ms if h.HasField("age_ms") else None)
+            for h in status.hints
+        ],
+        rounds=[Round(r.keyspace, r.node_id, r.age_ms, r.took_ms) for r in status.rounds],
+        tree_drifts=status.tree_drifts,
+        horizon_ms=status.horizon_ms or None,
         tombstones_waiting=dict(sorted(status.collection.waiting.items())),
         collection_waits_for=dict(sorted(status.collection.waits_for.items())),
     )
@@ -169,7 +204,20 @@ def _with_figures(
 
 def _kept(hints: Hints) -> str:
     count = f"{hints.rows:,} {'hint' if hints.rows == 1 else 'hints'}"
-    return f"keeps {count} for {hints.node} ({texts.size(hints.bytes)})"
+    old = f", up to {texts.lasting(hints.age_ms)} old" if hints.age_ms is not None else ""
+    return f"keeps {count} for {hints.node} ({texts.size(hints.bytes)}{old})"
+
+
+def _silence(name: str, replies: dict[str, Reply]) -> tuple[int | None, int | None]:
+    """Return for how long all others have not heard a node, and their horizon, as they tell."""
+    silent: list[tuple[int, int]] = [
+        (peer.silent_ms, reply.status.horizon_ms)
+        for reply in replies.values()
+        if reply.status is not None and reply.status.horizon_ms
+        for peer in reply.status.peers
+        if peer.node_id == name
+    ]
+    return min(silent, default=(None, None))
 
 
 def _problems(

@@ -6,6 +6,7 @@ from typing import Final
 
 import msgspec
 
+from dynakv.admin import status_repair
 from dynakv.admin.status import State, Status
 from dynakv.admin.status_nodes import Node
 from dynakv.admin.tables import GREEN, RED, YELLOW, columns, painted
@@ -36,6 +37,9 @@ def as_table(shown: Status, *, color: bool) -> str:
         lines.append(f"{shown.agreement}; cluster {shown.cluster_id}")
     if shown.nodes:
         lines += ["", *_node_lines(shown.nodes, color=color)]
+    compared = status_repair.lines(shown.repairs)
+    if compared:
+        lines += ["", *compared]
     remarks = [f"! {problem}" for problem in shown.problems]
     remarks += [f"- {node.node} {note}" for node in shown.nodes for note in node.notes]
     if remarks:

@@ -63,6 +63,10 @@ class Members:
         """Say whether the peer is believed up."""
         return self._up[peer]
 
+    def silent_ms(self, peer: str, now_ms: int) -> int:
+        """Return for how long nothing was heard from the peer; at most since this life began."""
+        return max(0, now_ms - self._heard_ms[peer])
+
     def returns(self, peer: str) -> int:
         """Return how often the peer came up; the first time counts."""
         return self._returns[peer]

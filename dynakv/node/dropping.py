@@ -16,6 +16,7 @@ from dynakv.core.record import Record, droppable
 from dynakv.core.table import Dropped, DropRecords, Page, Remember, ScanRecords
 from dynakv.node.context import Context
 from dynakv.node.messages import STORE
+from dynakv.node.tasks import Kind, Task
 
 
 class Dropping:
@@ -26,6 +27,7 @@ class Dropping:
         self._ctx = ctx
         self._waiting: dict[tuple[int, int], None] = dict.fromkeys(ctx.cuts.unswept())
         self._busy = False
+        self._task: Task | None = None  # for operators; None: no group is being swept
         if self._waiting:
             self._soon(self._next)
 
@@ -41,12 +43,21 @@ class Dropping:
         ctx.at(ctx.now.mono_ms + ctx.config.collect_pause_ms, what)
 
     def _next(self) -> None:
-        """Begin with the group that waited longest."""
+        """Begin with the group that waited longest; the one before it is done."""
+        ctx, task = self._ctx, self._task
+        if task is not None:
+            task.done += 1
         for where in self._waiting:
             del self._waiting[where]
-            self._page(*where, self._ctx.cuts.floor(*where), None)
+            about = "groups whose floor rose"
+            self._task = task = task or ctx.tasks.begin(Kind.SWEEP, about, 0, ctx.now.mono_ms)
+            task.total = task.done + 1 + len(self._waiting)
+            self._page(*where, ctx.cuts.floor(*where), None)
             return
         self._busy = False
+        if task is not None:
+            ctx.tasks.end(task, ctx.now.mono_ms)
+            self._task = None
 
     def _page(self, keyspace: int, group: int, floor: int, after: bytes | None) -> None:
         if keyspace not in self._ctx.by_id:  # dropped as a whole meanwhile

@@ -20,6 +20,7 @@ class PeerFigures(Struct, frozen=True):
     node_id: str
     up: bool
     clock_offset_ms: int | None  # its clock minus ours; None before a sample
+    silent_ms: int = 0  # nothing was heard from it for so long; at most since this process began
 
 
 class HintFigures(Struct, frozen=True):
@@ -28,6 +29,16 @@ class HintFigures(Struct, frozen=True):
     node_id: str
     rows: int
     bytes: int
+    age_ms: int | None = None  # none is stamped earlier; None: a former life kept them
+
+
+class RoundFigures(Struct, frozen=True):
+    """When all that a peer shares of a keyspace was last found or made equal, from here."""
+
+    keyspace: str
+    node_id: str
+    age_ms: int
+    took_ms: int
 
 
 class NodeFigures(Struct, frozen=True):
@@ -51,6 +62,9 @@ class NodeFigures(Struct, frozen=True):
     tombstones_waiting: dict[str, int] = {}  # keyspace -> records not yet dropped
     collection_waits_for: dict[str, int] = {}  # node id -> groups that could not go on without it
     recovering_groups: int = 0  # forgotten: they answer nothing until enough others are merged
+    rounds: list[RoundFigures] = []  # in this life of the node; by keyspace, then node id
+    tree_drifts: int = 0  # hash trees that did not stand for the rows, since the start
+    horizon_ms: int = 0  # a member that was away for longer rebuilds
 
 
 class QueueFigures(Struct, frozen=True):
@@ -121,7 +135,12 @@ def node_figures(
         disk_full=ctx.disk_full,
         recovering_groups=len(ctx.recovering),
         peers=[
-            PeerFigures(str(peer), ctx.members.up(peer), guard.offset_ms(peer))
+            PeerFigures(
+                str(peer),
+                ctx.members.up(peer),
+                guard.offset_ms(peer),
+                ctx.members.silent_ms(peer, ctx.now.mono_ms),
+            )
             for peer in sorted(ctx.peers)
         ],
         cache_bytes=cache.bytes_used,
@@ -137,4 +156,17 @@ def node_figures(
             if keyspace in ctx.by_id
         },
         collection_waits_for=dict(sorted(waits_for.items())),
+        rounds=_rounds(ctx),
+        tree_drifts=ctx.trees.drifts,
+        horizon_ms=ctx.config.horizon_ms,
     )
+
+
+def _rounds(ctx: Context) -> list[RoundFigures]:
+    now_ms = ctx.now.mono_ms
+    found = [
+        RoundFigures(ctx.by_id[keyspace].name, peer, now_ms - last.ended_ms, last.took_ms)
+        for (keyspace, peer), last in ctx.tasks.rounds.items()
+        if keyspace in ctx.by_id
+    ]
+    return sorted(found, key=lambda figures: (figures.keyspace, figures.node_id))

@@ -14,11 +14,12 @@ from functools import partial
 
 from dynakv import limits
 from dynakv.core.record import Record
-from dynakv.core.table import Dropped, DropRecords, Page, ScanRecords
+from dynakv.core.table import Dropped, DropRecords, Page, Row, ScanRecords
 from dynakv.node.context import Context, Placement
 from dynakv.node.hint_clearing import drop_damaged
 from dynakv.node.hint_shelf import Shelf, Target, stamped_ms, weight
 from dynakv.node.messages import STORE, Failed, Outcome, Save, Saved
+from dynakv.node.tasks import Kind
 
 # The target has it, or will never need it: it holds the group no more, or all replicas agreed that
 # nothing so old enters any more (it was settled without this record, or holds it already).
@@ -84,10 +85,12 @@ class HintDelivery:
         elif placement is None:  # about to be forgotten
             self._later(target, ctx.config.heartbeat_ms)
         elif ctx.members.up(target.peer):
+            self._show(target)
             run = _Run(shelf, placement, self._too_old_ms(), sweeps=False)
             shelf.groups = {}
             self._read(run)
         else:
+            self._end_task(target, f"{target.peer} went away")
             target.failures = 0  # when it is back it gets its hints at once
             if self._sweep_due(shelf):
                 self._read(_Run(shelf, placement, self._too_old_ms(), sweeps=True))
@@ -98,8 +101,22 @@ class HintDelivery:
         """There are no hints for the target any more."""
         if target.delivered:
             self._ctx.note("hints_delivered", peer=target.peer, rows=target.delivered)
+        self._end_task(target)
         target.busy = target.shedding = False
         target.delivered = target.failures = 0
+
+    def _show(self, target: Target) -> None:
+        """Show operators a delivery that goes on."""
+        ctx = self._ctx
+        if target.task is None:
+            about, now_ms = f"for {target.peer}", ctx.now.mono_ms
+            target.task = ctx.tasks.begin(Kind.HINTS, about, target.rows, now_ms)
+        target.task.total = target.task.done + target.rows
+
+    def _end_task(self, target: Target, why: str = "") -> None:
+        if target.task is not None:
+            self._ctx.tasks.end(target.task, self._ctx.now.mono_ms, why)
+            target.task = None
 
     def _sweep_due(self, shelf: Shelf) -> bool:
         oldest_ms = shelf.oldest_ms
@@ -198,7 +215,16 @@ class HintDelivery:
                 run.groups_left[group] = None
             else:
                 run.shelf.account(-1, -weight(row))
+                self._tell(run.shelf.target, row)
         self._go_on(run)
+
+    def _tell(self, target: Target, hint: Row) -> None:
+        """Show operators one hint less."""
+        task = target.task
+        if task is not None:
+            task.done += 1
+            task.bytes += weight(hint) - limits.HINT_ROW_BYTES
+            task.total = task.done + target.rows
 
     def _go_on(self, run: _Run) -> None:
         """Read the next page, after a pause as long as this one took and a little more."""

@@ -15,6 +15,7 @@ from dynakv.core.hlc import wall_ms_of
 from dynakv.core.layout import NodeId
 from dynakv.core.record import Record
 from dynakv.core.table import Row
+from dynakv.node.tasks import Task
 
 
 def hidden_keyspace(peer: NodeId, keyspace_id: int) -> int:
@@ -107,7 +108,17 @@ class Shelf:
 class Target:
     """A peer for which hints are kept, and how their delivery stands."""
 
-    __slots__ = ("busy", "bytes", "delivered", "failures", "peer", "rows", "shedding", "shelves")
+    __slots__ = (
+        "busy",
+        "bytes",
+        "delivered",
+        "failures",
+        "peer",
+        "rows",
+        "shedding",
+        "shelves",
+        "task",
+    )
 
     def __init__(self, peer: NodeId) -> None:
         """Begin with no hints."""
@@ -119,10 +130,19 @@ class Target:
         self.failures = 0  # attempts in a row that brought nothing there
         self.delivered = 0  # since there were none
         self.shedding = False  # hints found no room since there were none
+        self.task: Task | None = None  # for operators; None: the target is away, or needs nothing
 
     def waiting_bytes(self) -> int:
         """Return the bytes on their way to the disk. O(keyspaces)."""
         return sum(shelf.waiting_bytes for shelf in self.shelves.values())
+
+    def oldest_ms(self) -> int | None:
+        """Return a wall clock before which no hint on disk was stamped; None if nobody knows.
+
+        What a former life kept is of unknown age until it was delivered or looked through.
+        """
+        known = [shelf.oldest_ms for shelf in self.shelves.values() if shelf.oldest_ms is not None]
+        return min(known, default=0) or None
 
     def next_shelf(self) -> Shelf | None:
         """Return a shelf that may hold hints, each in turn; None if there is none."""

@@ -54,7 +54,13 @@ class Hints:
     def pending(self) -> list[HintFigures]:
         """Return what lies on disk for each peer that has any, sorted by node id."""
         targets = [target for _, target in sorted(self._targets.items())]
-        return [HintFigures(str(t.peer), t.rows, t.bytes) for t in targets if t.rows]
+        return [
+            HintFigures(str(t.peer), t.rows, t.bytes, self._age_ms(t)) for t in targets if t.rows
+        ]
+
+    def _age_ms(self, target: Target) -> int | None:
+        oldest_ms = target.oldest_ms()
+        return None if oldest_ms is None else max(0, self._ctx.believed_ms() - oldest_ms)
 
     def missed(
         self, placement: Placement, peer: NodeId, records: list[Record], outcome: Outcome | None

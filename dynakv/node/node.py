@@ -61,6 +61,7 @@ from dynakv.node.put import PutBatch, put_bytes
 from dynakv.node.raft_messages import Execute
 from dynakv.node.rebuild import Rebuilds
 from dynakv.node.recovery import Recovery
+from dynakv.node.recovery_task import RecoveryTask
 from dynakv.node.repair_messages import Compare, Fence, RaiseFloor, ScanLeaves
 from dynakv.node.replica import Replica
 from dynakv.node.rounds import Rounds
@@ -88,6 +89,7 @@ class Node:
         self.anti_entropy = AntiEntropy(self._ctx, self._replica, self._fencing.follow)
         self.rounds = Rounds(self._ctx, self.anti_entropy)
         self.recovery = Recovery(self._ctx, self.anti_entropy)
+        RecoveryTask(self._ctx)
         horizon = Horizon(self._ctx, self.recovery, self._stamper)
         self._heartbeat = Heartbeat(self._ctx, horizon)
         self._hints = Hints(self._ctx)

@@ -4,6 +4,7 @@ One Compare asks about many groups at once. Its reply brings the leaves of a bou
 that differ; when their sessions have ended, the next Compare asks about the rest.
 """
 
+from collections import Counter
 from collections.abc import Callable
 from functools import partial
 
@@ -15,7 +16,7 @@ from dynakv.node.context import Context
 from dynakv.node.messages import Failed
 from dynakv.node.repair_messages import Compare, Compared, Likeness
 from dynakv.node.session import Ending, Synced
-from dynakv.node.tasks import Task
+from dynakv.node.tasks import LastRound, Task
 
 Groups = list[tuple[int, int]]  # (keyspace id, group)
 
@@ -42,6 +43,9 @@ class Round:
         self._sessions = 0
         self._not_ready = 0
         self._why = ""  # of the first group that stays different
+        self.whole = True  # `groups` are all that the peer shares of each keyspace in them
+        self._left = Counter(keyspace for keyspace, _ in groups)  # not equal yet
+        self._began_ms: dict[int, int] = {}  # by keyspace
 
     def start(self) -> None:
         """Ask about the next groups, as many as one Compare takes."""
@@ -51,6 +55,7 @@ class Round:
             self._end()
             return
         keyspace = asked[0][0]
+        self._began_ms.setdefault(keyspace, ctx.now.mono_ms)
         placement = ctx.by_id[keyspace]
         compare = Compare(keyspace, placement.epoch, [group for _, group in asked], roots)
         deadline_ms = ctx.deadline(ctx.config.repair_attempt_ms)
@@ -84,7 +89,7 @@ class Round:
         differing: Groups = []
         for where, likeness in zip(asked, reply.likenesses, strict=True):
             if likeness is Likeness.EQUAL:
-                self._task.done += 1
+                self._equal(where[0])
                 self._ctx.counters.groups_compared += 1
             elif likeness is Likeness.DIFFERS:
                 differing.append(where)
@@ -96,15 +101,24 @@ class Round:
         self._sessions = len(differing)
         for i, (keyspace, group) in enumerate(differing):
             leaves = reply.leaves[i * LEAVES : (i + 1) * LEAVES]
-            self._anti_entropy.sync(keyspace, group, self._peer, self._synced, leaves)
+            then = partial(self._synced, keyspace)
+            self._anti_entropy.sync(keyspace, group, self._peer, then, leaves)
         if not differing:
             self._later()
 
-    def _synced(self, synced: Synced) -> None:
-        task = self._task
-        task.bytes += synced.bytes_in + synced.bytes_out
+    def _equal(self, keyspace: int) -> None:
+        """Take note of one more group that is equal; with the last the keyspace is compared."""
+        now_ms = self._ctx.now.mono_ms
+        self._task.done += 1
+        self._left[keyspace] -= 1
+        if self.whole and not self._left[keyspace]:
+            last = LastRound(now_ms, now_ms - self._began_ms[keyspace])
+            self._ctx.tasks.rounds[keyspace, self._peer] = last
+
+    def _synced(self, keyspace: int, synced: Synced) -> None:
+        self._task.bytes += synced.bytes_in + synced.bytes_out
         if synced.ending is Ending.DONE:
-            task.done += 1
+            self._equal(keyspace)
         elif synced.ending is Ending.NOT_READY:
             self._not_ready += 1
         else:

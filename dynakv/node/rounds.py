@@ -60,7 +60,7 @@ class Rounds:
                 if keyspace_id in (None, where[0]) and group in (None, where[1])
             ]
             if groups:
-                tasks.append(self._begin(peer, groups, Kind.REPAIR))
+                tasks.append(self._begin(peer, groups, Kind.REPAIR, whole=group is None))
         return tasks
 
     def _look(self) -> None:
@@ -117,10 +117,12 @@ class Rounds:
             if held and peer in placement.replicas[group]
         ]
 
-    def _begin(self, peer: NodeId, groups: Groups, kind: Kind) -> int:
+    def _begin(self, peer: NodeId, groups: Groups, kind: Kind, *, whole: bool = True) -> int:
         ctx = self._ctx
         task = ctx.tasks.begin(kind, f"with {peer}", len(groups), ctx.now.mono_ms)
-        self._waiting.append(Round(ctx, self._anti_entropy, peer, groups, task, self._ended))
+        begun = Round(ctx, self._anti_entropy, peer, groups, task, self._ended)
+        begun.whole = whole
+        self._waiting.append(begun)
         self._next()
         return task.task_id
 

@@ -5,6 +5,7 @@ Whoever does such work begins a task, counts on it, and ends it; nothing is deci
 
 from collections import deque
 from enum import Enum
+from operator import attrgetter
 
 from msgspec import Struct
 
@@ -78,14 +79,23 @@ class Task:
         self.why = ""
 
 
+class LastRound(Struct, frozen=True):
+    """When everything of a keyspace that a peer shares was last found or made equal."""
+
+    ended_ms: int  # monotonic
+    took_ms: int
+
+
 class Tasks:
-    """The tasks that run, and the last ones that ended."""
+    """The tasks that run, the last ones of each kind that ended, and the last whole rounds."""
 
     def __init__(self) -> None:
         """Begin with none."""
         self._last_id = 0
         self._running: dict[int, Task] = {}
-        self._ended: deque[Task] = deque(maxlen=limits.TASKS_ENDED_MAX)
+        # By kind, so that small ones that come often leave the others in sight.
+        self._ended: dict[Kind, deque[Task]] = {}
+        self.rounds: dict[tuple[int, str], LastRound] = {}  # by keyspace id and peer
 
     def begin(self, kind: Kind, about: str, total: int, now_ms: int) -> Task:
         """Return a new task that runs; its id is unique in this life of the node."""
@@ -100,11 +110,15 @@ class Tasks:
         task.ended_ms = now_ms
         task.state = State.FAILED if why else State.DONE
         task.why = why
-        self._ended.append(task)
+        self._ended.setdefault(task.kind, deque(maxlen=limits.TASKS_ENDED_MAX)).append(task)
 
     def figures(self, now_ms: int) -> list[TaskFigures]:
-        """Return all tasks, those that ended first."""
-        return [_figures(task, now_ms) for task in (*self._ended, *self._running.values())]
+        """Return all tasks, those that ended first; rising ids among each."""
+        ended = sorted((t for tasks in self._ended.values() for t in tasks), key=_task_id)
+        return [_figures(task, now_ms) for task in (*ended, *self._running.values())]
+
+
+_task_id = attrgetter("task_id")
 
 
 def _figures(task: Task, now_ms: int) -> TaskFigures:

@@ -134,7 +134,12 @@ def _status_of(figures: Figures, header: Header, wall_ms: int) -> pb.GetNodeStat
         commit_sequence=node.commit_sequence,
         clock=pb.ClockStatus(trusted=node.clock_trusted, leaps=node.clock_leaps),
         peers=[
-            pb.PeerStatus(node_id=p.node_id, up=p.up, clock_offset_ms=p.clock_offset_ms)
+            pb.PeerStatus(
+                node_id=p.node_id,
+                up=p.up,
+                clock_offset_ms=p.clock_offset_ms,
+                silent_ms=p.silent_ms,
+            )
             for p in node.peers
         ],
         load=pb.LoadStatus(
@@ -152,7 +157,18 @@ def _status_of(figures: Figures, header: Header, wall_ms: int) -> pb.GetNodeStat
         counters=node.counters,
         disk_full=node.disk_full,
         recovering_groups=node.recovering_groups,
-        hints=[pb.HintStatus(node_id=h.node_id, rows=h.rows, bytes=h.bytes) for h in node.hints],
+        hints=[
+            pb.HintStatus(node_id=h.node_id, rows=h.rows, bytes=h.bytes, age_ms=h.age_ms)
+            for h in node.hints
+        ],
+        rounds=[
+            pb.RoundStatus(
+                keyspace=r.keyspace, node_id=r.node_id, age_ms=r.age_ms, took_ms=r.took_ms
+            )
+            for r in node.rounds
+        ],
+        tree_drifts=node.tree_drifts,
+        horizon_ms=node.horizon_ms,
         collection=pb.CollectionStatus(
             waiting=node.tombstones_waiting, waits_for=node.collection_waits_for
         ),

@@ -24,7 +24,7 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1b\x64ynakv/v1/node_status.proto\x12\tdynakv.v1\"\x16\n\x14GetNodeStatusRequest\"\x9a\x05\n\x15GetNodeStatusResponse\x12\x0f\n\x07node_id\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\t\x12\x12\n\ncluster_id\x18\x03 \x01(\x06\x12\r\n\x05\x65poch\x18\x04 \x01(\x04\x12\x15\n\rlayout_digest\x18\x05 \x01(\x06\x12\x0b\n\x03hlc\x18\x06 \x01(\x06\x12\x0f\n\x07wall_ms\x18\x07 \x01(\x04\x12\x13\n\x0bincarnation\x18\x08 \x01(\x06\x12\x0e\n\x06starts\x18\t \x01(\x04\x12\x11\n\tuptime_ms\x18\n \x01(\x04\x12\x17\n\x0f\x63ommit_sequence\x18\x0b \x01(\x04\x12%\n\x05\x63lock\x18\x0c \x01(\x0b\x32\x16.dynakv.v1.ClockStatus\x12$\n\x05peers\x18\r \x03(\x0b\x32\x15.dynakv.v1.PeerStatus\x12#\n\x04load\x18\x0e \x01(\x0b\x32\x15.dynakv.v1.LoadStatus\x12%\n\x05\x63\x61\x63he\x18\x0f \x01(\x0b\x32\x16.dynakv.v1.CacheStatus\x12%\n\x05store\x18\x10 \x01(\x0b\x32\x16.dynakv.v1.StoreStatus\x12@\n\x08\x63ounters\x18\x11 \x03(\x0b\x32..dynakv.v1.GetNodeStatusResponse.CountersEntry\x12\x11\n\tdisk_full\x18\x12 \x01(\x08\x12$\n\x05hints\x18\x13 \x03(\x0b\x32\x15.dynakv.v1.HintStatus\x12/\n\ncollection\x18\x14 \x01(\x0b\x32\x1b.dynakv.v1.CollectionStatus\x12\x19\n\x11recovering_groups\x18\x1e \x01(\x04\x1a/\n\rCountersEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x04:\x02\x38\x01\"\xec\x01\n\x10\x43ollectionStatus\x12\x39\n\x07waiting\x18\x01 \x03(\x0b\x32(.dynakv.v1.CollectionStatus.WaitingEntry\x12<\n\twaits_for\x18\x02 \x03(\x0b\x32).dynakv.v1.CollectionStatus.WaitsForEntry\x1a.\n\x0cWaitingEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x04:\x02\x38\x01\x1a/\n\rWaitsForEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x04:\x02\x38\x01\":\n\nHintStatus\x12\x0f\n\x07node_id\x18\x01 \x01(\t\x12\x0c\n\x04rows\x18\x02 \x01(\x04\x12\r\n\x05\x62ytes\x18\x03 \x01(\x04\"-\n\x0b\x43lockStatus\x12\x0f\n\x07trusted\x18\x01 \x01(\x08\x12\r\n\x05leaps\x18\x02 \x01(\x04\"[\n\nPeerStatus\x12\x0f\n\x07node_id\x18\x01 \x01(\t\x12\n\n\x02up\x18\x02 \x01(\x08\x12\x1c\n\x0f\x63lock_offset_ms\x18\x03 \x01(\x12H\x00\x88\x01\x01\x42\x12\n\x10_clock_offset_ms\"M\n\nLoadStatus\x12\x13\n\x0b\x63lient_keys\x18\x01 \x01(\x04\x12\x11\n\tpeer_keys\x18\x02 \x01(\x04\x12\x17\n\x0f\x63lient_keys_max\x18\x03 \x01(\x04\"^\n\x0b\x43\x61\x63heStatus\x12\r\n\x05\x62ytes\x18\x01 \x01(\x04\x12\x11\n\tbytes_max\x18\x02 \x01(\x04\x12\x0f\n\x07\x65ntries\x18\x03 \x01(\x04\x12\x0c\n\x04hits\x18\x04 \x01(\x04\x12\x0e\n\x06misses\x18\x05 \x01(\x04\"u\n\x0bStoreStatus\x12\x0c\n\x04rows\x18\x01 \x01(\x04\x12\x14\n\x0crows_written\x18\x02 \x01(\x04\x12\x16\n\x0e\x64\x61tabase_bytes\x18\x03 \x01(\x04\x12\x11\n\twal_bytes\x18\x04 \x01(\x04\x12\x17\n\x0f\x64isk_free_share\x18\x05 \x01(\x01\"2\n\x11InspectKeyRequest\x12\x10\n\x08keyspace\x18\x01 \x01(\t\x12\x0b\n\x03key\x18\x02 \x01(\x0c\"\x94\x02\n\x12InspectKeyResponse\x12\x0f\n\x07node_id\x18\x01 \x01(\t\x12\x0b\n\x03hlc\x18\x02 \x01(\x06\x12\r\n\x05token\x18\x03 \x01(\x06\x12\r\n\x05group\x18\x04 \x01(\r\x12\x0f\n\x07replica\x18\x05 \x01(\x08\x12\x1d\n\x04held\x18\x06 \x01(\x0e\x32\x0f.dynakv.v1.Held\x12\x12\n\nvalue_time\x18\x07 \x01(\x06\x12\x14\n\x0cvalue_writer\x18\x08 \x01(\x06\x12\x15\n\rexpires_at_ms\x18\t \x01(\x04\x12\x13\n\x0b\x65xpiry_time\x18\n \x01(\x06\x12\x15\n\rexpiry_writer\x18\x0b \x01(\x06\x12\x13\n\x0bvalue_bytes\x18\x0c \x01(\x04\x12\x10\n\x08\x63hecksum\x18\r \x01(\x06*v\n\x04Held\x12\x14\n\x10HELD_UNSPECIFIED\x10\x00\x12\x10\n\x0cHELD_NOTHING\x10\x01\x12\x0e\n\nHELD_VALUE\x10\x02\x12\x12\n\x0eHELD_TOMBSTONE\x10\x03\x12\x10\n\x0cHELD_EXPIRED\x10\x04\x12\x10\n\x0cHELD_DAMAGED\x10\x05\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1b\x64ynakv/v1/node_status.proto\x12\tdynakv.v1\"\x16\n\x14GetNodeStatusRequest\"\xeb\x05\n\x15GetNodeStatusResponse\x12\x0f\n\x07node_id\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\t\x12\x12\n\ncluster_id\x18\x03 \x01(\x06\x12\r\n\x05\x65poch\x18\x04 \x01(\x04\x12\x15\n\rlayout_digest\x18\x05 \x01(\x06\x12\x0b\n\x03hlc\x18\x06 \x01(\x06\x12\x0f\n\x07wall_ms\x18\x07 \x01(\x04\x12\x13\n\x0bincarnation\x18\x08 \x01(\x06\x12\x0e\n\x06starts\x18\t \x01(\x04\x12\x11\n\tuptime_ms\x18\n \x01(\x04\x12\x17\n\x0f\x63ommit_sequence\x18\x0b \x01(\x04\x12%\n\x05\x63lock\x18\x0c \x01(\x0b\x32\x16.dynakv.v1.ClockStatus\x12$\n\x05peers\x18\r \x03(\x0b\x32\x15.dynakv.v1.PeerStatus\x12#\n\x04load\x18\x0e \x01(\x0b\x32\x15.dynakv.v1.LoadStatus\x12%\n\x05\x63\x61\x63he\x18\x0f \x01(\x0b\x32\x16.dynakv.v1.CacheStatus\x12%\n\x05store\x18\x10 \x01(\x0b\x32\x16.dynakv.v1.StoreStatus\x12@\n\x08\x63ounters\x18\x11 \x03(\x0b\x32..dynakv.v1.GetNodeStatusResponse.CountersEntry\x12\x11\n\tdisk_full\x18\x12 \x01(\x08\x12$\n\x05hints\x18\x13 \x03(\x0b\x32\x15.dynakv.v1.HintStatus\x12/\n\ncollection\x18\x14 \x01(\x0b\x32\x1b.dynakv.v1.CollectionStatus\x12\x19\n\x11recovering_groups\x18\x1e \x01(\x04\x12&\n\x06rounds\x18\x1f \x03(\x0b\x32\x16.dynakv.v1.RoundStatus\x12\x13\n\x0btree_drifts\x18  \x01(\x04\x12\x12\n\nhorizon_ms\x18! \x01(\x04\x1a/\n\rCountersEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x04:\x02\x38\x01\"\xec\x01\n\x10\x43ollectionStatus\x12\x39\n\x07waiting\x18\x01 \x03(\x0b\x32(.dynakv.v1.CollectionStatus.WaitingEntry\x12<\n\twaits_for\x18\x02 \x03(\x0b\x32).dynakv.v1.CollectionStatus.WaitsForEntry\x1a.\n\x0cWaitingEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x04:\x02\x38\x01\x1a/\n\rWaitsForEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x04:\x02\x38\x01\"Q\n\x0bRoundStatus\x12\x10\n\x08keyspace\x18\x01 \x01(\t\x12\x0f\n\x07node_id\x18\x02 \x01(\t\x12\x0e\n\x06\x61ge_ms\x18\x03 \x01(\x04\x12\x0f\n\x07took_ms\x18\x04 \x01(\x04\"Z\n\nHintStatus\x12\x0f\n\x07node_id\x18\x01 \x01(\t\x12\x0c\n\x04rows\x18\x02 \x01(\x04\x12\r\n\x05\x62ytes\x18\x03 \x01(\x04\x12\x13\n\x06\x61ge_ms\x18\x04 \x01(\x04H\x00\x88\x01\x01\x42\t\n\x07_age_ms\"-\n\x0b\x43lockStatus\x12\x0f\n\x07trusted\x18\x01 \x01(\x08\x12\r\n\x05leaps\x18\x02 \x01(\x04\"n\n\nPeerStatus\x12\x0f\n\x07node_id\x18\x01 \x01(\t\x12\n\n\x02up\x18\x02 \x01(\x08\x12\x1c\n\x0f\x63lock_offset_ms\x18\x03 \x01(\x12H\x00\x88\x01\x01\x12\x11\n\tsilent_ms\x18\x04 \x01(\x04\x42\x12\n\x10_clock_offset_ms\"M\n\nLoadStatus\x12\x13\n\x0b\x63lient_keys\x18\x01 \x01(\x04\x12\x11\n\tpeer_keys\x18\x02 \x01(\x04\x12\x17\n\x0f\x63lient_keys_max\x18\x03 \x01(\x04\"^\n\x0b\x43\x61\x63heStatus\x12\r\n\x05\x62ytes\x18\x01 \x01(\x04\x12\x11\n\tbytes_max\x18\x02 \x01(\x04\x12\x0f\n\x07\x65ntries\x18\x03 \x01(\x04\x12\x0c\n\x04hits\x18\x04 \x01(\x04\x12\x0e\n\x06misses\x18\x05 \x01(\x04\"u\n\x0bStoreStatus\x12\x0c\n\x04rows\x18\x01 \x01(\x04\x12\x14\n\x0crows_written\x18\x02 \x01(\x04\x12\x16\n\x0e\x64\x61tabase_bytes\x18\x03 \x01(\x04\x12\x11\n\twal_bytes\x18\x04 \x01(\x04\x12\x17\n\x0f\x64isk_free_share\x18\x05 \x01(\x01\"2\n\x11InspectKeyRequest\x12\x10\n\x08keyspace\x18\x01 \x01(\t\x12\x0b\n\x03key\x18\x02 \x01(\x0c\"\x94\x02\n\x12InspectKeyResponse\x12\x0f\n\x07node_id\x18\x01 \x01(\t\x12\x0b\n\x03hlc\x18\x02 \x01(\x06\x12\r\n\x05token\x18\x03 \x01(\x06\x12\r\n\x05group\x18\x04 \x01(\r\x12\x0f\n\x07replica\x18\x05 \x01(\x08\x12\x1d\n\x04held\x18\x06 \x01(\x0e\x32\x0f.dynakv.v1.Held\x12\x12\n\nvalue_time\x18\x07 \x01(\x06\x12\x14\n\x0cvalue_writer\x18\x08 \x01(\x06\x12\x15\n\rexpires_at_ms\x18\t \x01(\x04\x12\x13\n\x0b\x65xpiry_time\x18\n \x01(\x06\x12\x15\n\rexpiry_writer\x18\x0b \x01(\x06\x12\x13\n\x0bvalue_bytes\x18\x0c \x01(\x04\x12\x10\n\x08\x63hecksum\x18\r \x01(\x06*v\n\x04Held\x12\x14\n\x10HELD_UNSPECIFIED\x10\x00\x12\x10\n\x0cHELD_NOTHING\x10\x01\x12\x0e\n\nHELD_VALUE\x10\x02\x12\x12\n\x0eHELD_TOMBSTONE\x10\x03\x12\x10\n\x0cHELD_EXPIRED\x10\x04\x12\x10\n\x0cHELD_DAMAGED\x10\x05\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -37,34 +37,36 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_COLLECTIONSTATUS_WAITINGENTRY']._serialized_options = b'8\001'
   _globals['_COLLECTIONSTATUS_WAITSFORENTRY']._loaded_options = None
   _globals['_COLLECTIONSTATUS_WAITSFORENTRY']._serialized_options = b'8\001'
-  _globals['_HELD']._serialized_start=1799
-  _globals['_HELD']._serialized_end=1917
+  _globals['_HELD']._serialized_start=2014
+  _globals['_HELD']._serialized_end=2132
   _globals['_GETNODESTATUSREQUEST']._serialized_start=42
   _globals['_GETNODESTATUSREQUEST']._serialized_end=64
   _globals['_GETNODESTATUSRESPONSE']._serialized_start=67
-  _globals['_GETNODESTATUSRESPONSE']._serialized_end=733
-  _globals['_GETNODESTATUSRESPONSE_COUNTERSENTRY']._serialized_start=686
-  _globals['_GETNODESTATUSRESPONSE_COUNTERSENTRY']._serialized_end=733
-  _globals['_COLLECTIONSTATUS']._serialized_start=736
-  _globals['_COLLECTIONSTATUS']._serialized_end=972
-  _globals['_COLLECTIONSTATUS_WAITINGENTRY']._serialized_start=877
-  _globals['_COLLECTIONSTATUS_WAITINGENTRY']._serialized_end=923
-  _globals['_COLLECTIONSTATUS_WAITSFORENTRY']._serialized_start=925
-  _globals['_COLLECTIONSTATUS_WAITSFORENTRY']._serialized_end=972
-  _globals['_HINTSTATUS']._serialized_start=974
-  _globals['_HINTSTATUS']._serialized_end=1032
-  _globals['_CLOCKSTATUS']._serialized_start=1034
-  _globals['_CLOCKSTATUS']._serialized_end=1079
-  _globals['_PEERSTATUS']._serialized_start=1081
-  _globals['_PEERSTATUS']._serialized_end=1172
-  _globals['_LOADSTATUS']._serialized_start=1174
-  _globals['_LOADSTATUS']._serialized_end=1251
-  _globals['_CACHESTATUS']._serialized_start=1253
-  _globals['_CACHESTATUS']._serialized_end=1347
-  _globals['_STORESTATUS']._serialized_start=1349
-  _globals['_STORESTATUS']._serialized_end=1466
-  _globals['_INSPECTKEYREQUEST']._serialized_start=1468
-  _globals['_INSPECTKEYREQUEST']._serialized_end=1518
-  _globals['_INSPECTKEYRESPONSE']._serialized_start=1521
-  _globals['_INSPECTKEYRESPONSE']._serialized_end=1797
+  _globals['_GETNODESTATUSRESPONSE']._serialized_end=814
+  _globals['_GETNODESTATUSRESPONSE_COUNTERSENTRY']._serialized_start=767
+  _globals['_GETNODESTATUSRESPONSE_COUNTERSENTRY']._serialized_end=814
+  _globals['_COLLECTIONSTATUS']._serialized_start=817
+  _globals['_COLLECTIONSTATUS']._serialized_end=1053
+  _globals['_COLLECTIONSTATUS_WAITINGENTRY']._serialized_start=958
+  _globals['_COLLECTIONSTATUS_WAITINGENTRY']._serialized_end=1004
+  _globals['_COLLECTIONSTATUS_WAITSFORENTRY']._serialized_start=1006
+  _globals['_COLLECTIONSTATUS_WAITSFORENTRY']._serialized_end=1053
+  _globals['_ROUNDSTATUS']._serialized_start=1055
+  _globals['_ROUNDSTATUS']._serialized_end=1136
+  _globals['_HINTSTATUS']._serialized_start=1138
+  _globals['_HINTSTATUS']._serialized_end=1228
+  _globals['_CLOCKSTATUS']._serialized_start=1230
+  _globals['_CLOCKSTATUS']._serialized_end=1275
+  _globals['_PEERSTATUS']._serialized_start=1277
+  _globals['_PEERSTATUS']._serialized_end=1387
+  _globals['_LOADSTATUS']._serialized_start=1389
+  _globals['_LOADSTATUS']._serialized_end=1466
+  _globals['_CACHESTATUS']._serialized_start=1468
+  _globals['_CACHESTATUS']._serialized_end=1562
+  _globals['_STORESTATUS']._serialized_start=1564
+  _globals['_STORESTATUS']._serialized_end=1681
+  _globals['_INSPECTKEYREQUEST']._serialized_start=1683
+  _globals['_INSPECTKEYREQUEST']._serialized_end=1733
+  _globals['_INSPECTKEYRESPONSE']._serialized_start=1736
+  _globals['_INSPECTKEYRESPONSE']._serialized_end=2012
 # @@protoc_insertion_point(module_scope)

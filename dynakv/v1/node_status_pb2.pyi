@@ -27,7 +27,7 @@ class GetNodeStatusRequest(_message.Message):
     def __init__(self) -> None: ...
 
 class GetNodeStatusResponse(_message.Message):
-    __slots__ = ("node_id", "version", "cluster_id", "epoch", "layout_digest", "hlc", "wall_ms", "incarnation", "starts", "uptime_ms", "commit_sequence", "clock", "peers", "load", "cache", "store", "counters", "disk_full", "hints", "collection", "recovering_groups")
+    __slots__ = ("node_id", "version", "cluster_id", "epoch", "layout_digest", "hlc", "wall_ms", "incarnation", "starts", "uptime_ms", "commit_sequence", "clock", "peers", "load", "cache", "store", "counters", "disk_full", "hints", "collection", "recovering_groups", "rounds", "tree_drifts", "horizon_ms")
     class CountersEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -56,6 +56,9 @@ class GetNodeStatusResponse(_message.Message):
     HINTS_FIELD_NUMBER: _ClassVar[int]
     COLLECTION_FIELD_NUMBER: _ClassVar[int]
     RECOVERING_GROUPS_FIELD_NUMBER: _ClassVar[int]
+    ROUNDS_FIELD_NUMBER: _ClassVar[int]
+    TREE_DRIFTS_FIELD_NUMBER: _ClassVar[int]
+    HORIZON_MS_FIELD_NUMBER: _ClassVar[int]
     node_id: str
     version: str
     cluster_id: int
@@ -77,7 +80,10 @@ class GetNodeStatusResponse(_message.Message):
     hints: _containers.RepeatedCompositeFieldContainer[HintStatus]
     collection: CollectionStatus
     recovering_groups: int
-    def __init__(self, node_id: _Optional[str] = ..., version: _Optional[str] = ..., cluster_id: _Optional[int] = ..., epoch: _Optional[int] = ..., layout_digest: _Optional[int] = ..., hlc: _Optional[int] = ..., wall_ms: _Optional[int] = ..., incarnation: _Optional[int] = ..., starts: _Optional[int] = ..., uptime_ms: _Optional[int] = ..., commit_sequence: _Optional[int] = ..., clock: _Optional[_Union[ClockStatus, _Mapping]] = ..., peers: _Optional[_Iterable[_Union[PeerStatus, _Mapping]]] = ..., load: _Optional[_Union[LoadStatus, _Mapping]] = ..., cache: _Optional[_Union[CacheStatus, _Mapping]] = ..., store: _Optional[_Union[StoreStatus, _Mapping]] = ..., counters: _Optional[_Mapping[str, int]] = ..., disk_full: bool = ..., hints: _Optional[_Iterable[_Union[HintStatus, _Mapping]]] = ..., collection: _Optional[_Union[CollectionStatus, _Mapping]] = ..., recovering_groups: _Optional[int] = ...) -> None: ...
+    rounds: _containers.RepeatedCompositeFieldContainer[RoundStatus]
+    tree_drifts: int
+    horizon_ms: int
+    def __init__(self, node_id: _Optional[str] = ..., version: _Optional[str] = ..., cluster_id: _Optional[int] = ..., epoch: _Optional[int] = ..., layout_digest: _Optional[int] = ..., hlc: _Optional[int] = ..., wall_ms: _Optional[int] = ..., incarnation: _Optional[int] = ..., starts: _Optional[int] = ..., uptime_ms: _Optional[int] = ..., commit_sequence: _Optional[int] = ..., clock: _Optional[_Union[ClockStatus, _Mapping]] = ..., peers: _Optional[_Iterable[_Union[PeerStatus, _Mapping]]] = ..., load: _Optional[_Union[LoadStatus, _Mapping]] = ..., cache: _Optional[_Union[CacheStatus, _Mapping]] = ..., store: _Optional[_Union[StoreStatus, _Mapping]] = ..., counters: _Optional[_Mapping[str, int]] = ..., disk_full: bool = ..., hints: _Optional[_Iterable[_Union[HintStatus, _Mapping]]] = ..., collection: _Optional[_Union[CollectionStatus, _Mapping]] = ..., recovering_groups: _Optional[int] = ..., rounds: _Optional[_Iterable[_Union[RoundStatus, _Mapping]]] = ..., tree_drifts: _Optional[int] = ..., horizon_ms: _Optional[int] = ...) -> None: ...
 
 class CollectionStatus(_message.Message):
     __slots__ = ("waiting", "waits_for")
@@ -101,15 +107,29 @@ class CollectionStatus(_message.Message):
     waits_for: _containers.ScalarMap[str, int]
     def __init__(self, waiting: _Optional[_Mapping[str, int]] = ..., waits_for: _Optional[_Mapping[str, int]] = ...) -> None: ...
 
+class RoundStatus(_message.Message):
+    __slots__ = ("keyspace", "node_id", "age_ms", "took_ms")
+    KEYSPACE_FIELD_NUMBER: _ClassVar[int]
+    NODE_ID_FIELD_NUMBER: _ClassVar[int]
+    AGE_MS_FIELD_NUMBER: _ClassVar[int]
+    TOOK_MS_FIELD_NUMBER: _ClassVar[int]
+    keyspace: str
+    node_id: str
+    age_ms: int
+    took_ms: int
+    def __init__(self, keyspace: _Optional[str] = ..., node_id: _Optional[str] = ..., age_ms: _Optional[int] = ..., took_ms: _Optional[int] = ...) -> None: ...
+
 class HintStatus(_message.Message):
-    __slots__ = ("node_id", "rows", "bytes")
+    __slots__ = ("node_id", "rows", "bytes", "age_ms")
     NODE_ID_FIELD_NUMBER: _ClassVar[int]
     ROWS_FIELD_NUMBER: _ClassVar[int]
     BYTES_FIELD_NUMBER: _ClassVar[int]
+    AGE_MS_FIELD_NUMBER: _ClassVar[int]
     node_id: str
     rows: int
     bytes: int
-    def __init__(self, node_id: _Optional[str] = ..., rows: _Optional[int] = ..., bytes: _Optional[int] = ...) -> None: ...
+    age_ms: int
+    def __init__(self, node_id: _Optional[str] = ..., rows: _Optional[int] = ..., bytes: _Optional[int] = ..., age_ms: _Optional[int] = ...) -> None: ...
 
 class ClockStatus(_message.Message):
     __slots__ = ("trusted", "leaps")
@@ -120,14 +140,16 @@ class ClockStatus(_message.Message):
     def __init__(self, trusted: bool = ..., leaps: _Optional[int] = ...) -> None: ...
 
 class PeerStatus(_message.Message):
-    __slots__ = ("node_id", "up", "clock_offset_ms")
+    __slots__ = ("node_id", "up", "clock_offset_ms", "silent_ms")
     NODE_ID_FIELD_NUMBER: _ClassVar[int]
     UP_FIELD_NUMBER: _ClassVar[int]
     CLOCK_OFFSET_MS_FIELD_NUMBER: _ClassVar[int]
+    SILENT_MS_FIELD_NUMBER: _ClassVar[int]
     node_id: str
     up: bool
     clock_offset_ms: int
-    def __init__(self, node_id: _Optional[str] = ..., up: bool = ..., clock_offset_ms: _Optional[int] = ...) -> None: ...
+    silent_ms: int
+    def __init__(self, node_id: _Optional[str] = ..., up: bool = ..., clock_offset_ms: _Optional[int] = ..., silent_ms: _Optional[int] = ...) -> None: ...
 
 class LoadStatus(_message.Message):
     __slots__ = ("client_keys", "peer_keys", "client_keys_max")

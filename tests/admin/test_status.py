@@ -103,8 +103,37 @@ def test_hints_of_all_nodes_are_added_up_for_each_that_missed_writes() -> None:
     assert "- n1 keeps 1,000 hints for n3 (87.9 KiB)" in table
     assert "- n2 keeps 1 hint for n1 (90 B)" in table
     assert json.loads(as_json(found))["nodes"][0]["hints"] == [
-        {"node": "n3", "rows": 1_000, "bytes": 90_000}
+        {"node": "n3", "rows": 1_000, "bytes": 90_000, "age_ms": None}
     ]
+
+
+def test_the_age_of_hints_is_told_where_it_is_known() -> None:
+    n1 = status("n1")
+    n1.hints.extend(kept(("n3", 5)))
+    n1.hints[0].age_ms = 125_000
+    found = shown(n1=Reply(state(3, "n1"), n1, 1.0))
+    assert found.nodes[0].notes == ["keeps 5 hints for n3 (450 B, up to 2m05s old)"]
+
+
+def test_a_silent_node_is_told_when_it_has_to_rebuild() -> None:
+    n1, n2 = status("n1", horizon_ms=864_000_000), status("n2", horizon_ms=864_000_000)
+    n1.peers.append(pb.PeerStatus(node_id="n3", silent_ms=90_000))
+    n2.peers.append(pb.PeerStatus(node_id="n3", silent_ms=60_000))
+    found = shown(n1=Reply(state(3, "n1"), n1, 1.0), n2=Reply(state(3, "n2"), n2, 1.0), n3=SILENT)
+    note = "- n3 has been silent for 1m00s; after 10d00h it rebuilds its groups"
+    assert as_table(found, color=False).endswith(note)
+
+
+def test_hash_trees_that_drifted_are_a_note() -> None:
+    found = shown(n2=Reply(state(3, "n2"), status("n2", tree_drifts=2), 1.0))
+    assert found.nodes[1].notes == ["had hash trees unlike its rows since its start: 2"]
+
+
+def test_old_versions_that_hardly_any_replica_holds_are_a_note() -> None:
+    counters = {"old_minorities": 1_234}
+    found = shown(n2=Reply(state(3, "n2"), status("n2", counters=counters), 1.0))
+    (note,) = found.nodes[1].notes
+    assert note.startswith("found 1,234 versions older than the horizon on fewer than a write")
 
 
 def test_hints_alone_are_no_fault_they_are_on_their_way() -> None:
@@ -213,6 +242,9 @@ ST  NODE  ADDRESS    PROBE   ROWS     SIZE      CLOCK  WAITING  CACHE HITS  UPTI
 UN  n1    n1:1      1.2 ms  1,234  3.0 MiB          -        0      75.0 %   3m12s       1  0.1.0
 DN  n2    n2:1     no answer within 1.2 s
 UN  n3    n3:1     12.3 ms  1,234  3.0 MiB  - doubted        0      75.0 %   3m12s       1  0.1.0
+
+KEYSPACE  PAIRS COMPARED  ALL SINCE  SLOWEST  TO DROP  WAITS FOR
+default   0 of 3           none yet        -        0  -
 
 ! n3 doubts its clock and takes no requests"""
     )

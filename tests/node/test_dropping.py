@@ -152,3 +152,24 @@ def test_what_is_droppable_and_came_after_the_sweep_is_dropped_when_it_is_compar
             for node in cluster.nodes.values()
         }
         assert len(roots) == 1
+
+
+def test_a_sweep_is_a_task_that_counts_its_groups() -> None:
+    cutter = Cutter(old_cluster())
+    cutter.collect()
+    tasks = cutter.cluster.nodes["n1"].context.tasks.figures(cutter.cluster.now.mono_ms)
+    assert [(t.kind, t.state, t.done, t.total) for t in tasks] == [("sweep", "done", 1, 1)]
+
+
+def test_groups_that_wait_for_their_sweep_are_part_of_the_task() -> None:
+    cutter = Cutter(old_cluster())
+    node = cutter.cluster.nodes["n1"]
+    cutter.cluster.hold_disk("n1")
+    for group in range(3):
+        node.context.cuts.fence_up(cutter.keyspace, group, CUT)
+        node.context.cuts.floor_asked(cutter.keyspace, group, CUT)
+        node.context.cuts.floor_raised(cutter.keyspace, group, CUT)
+        node._dropping.floor_raised(cutter.keyspace, group)
+    cutter.cluster.pass_ms(100)
+    (task,) = node.context.tasks.figures(cutter.cluster.now.mono_ms)
+    assert (task.state, task.done, task.total) == ("running", 0, 3)

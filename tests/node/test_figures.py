@@ -38,3 +38,21 @@ def test_a_clock_that_nobody_sampled_has_no_offset() -> None:
     figures = node_figures(ctx, 0)
     assert [peer.clock_offset_ms for peer in figures.peers] == [None, None]
     assert not figures.clock_trusted
+
+
+def test_it_is_told_for_how_long_a_peer_has_been_silent_and_how_long_it_may_be() -> None:
+    cluster = Cluster(config={"horizon_ms": 60_000})
+    cluster.unreachable.add("n2")
+    cluster.hold("n1")
+    cluster.pass_ms(4_000)
+    figures = cluster.nodes["n1"].figures()
+    silent_ms = {peer.node_id: peer.silent_ms for peer in figures.peers}
+    assert 3_900 <= silent_ms["n2"] <= 4_000
+    assert silent_ms["n3"] <= 1_100
+    assert figures.horizon_ms == 60_000
+
+
+def test_trees_that_drifted_are_counted() -> None:
+    ctx = Cluster().nodes["n1"].context
+    ctx.trees.drifts = 3
+    assert node_figures(ctx, 0).tree_drifts == 3

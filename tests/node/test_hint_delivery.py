@@ -8,6 +8,7 @@ from dynakv.core.layout import NodeId
 from dynakv.core.record import Record
 from dynakv.core.table import ScanRecords
 from dynakv.node.messages import Load, Outcome, Put, Reason, Save, Saved
+from dynakv.node.tasks import TaskFigures
 from tests.node.cluster import Cluster, stored_of, values, warmed
 from tests.node.test_hints import counter, wanted
 
@@ -266,3 +267,45 @@ def test_nobody_can_ask_for_the_hints_of_a_node() -> None:
     hidden = next(k for k, _, _ in cluster.disks["n1"].rows if k != cluster.keyspace_id)
     assert hidden not in cluster.nodes["n1"].context.by_id
     assert NodeId("n3") in cluster.nodes["n1"].context.peers
+
+
+def deliveries(cluster: Cluster) -> list[TaskFigures]:
+    tasks = cluster.nodes["n1"].context.tasks.figures(cluster.now.mono_ms)
+    return [task for task in tasks if task.kind == "hints"]
+
+
+def test_a_delivery_is_a_task_that_counts_hints_and_bytes() -> None:
+    cluster = away("n3", keys=600)
+    assert deliveries(cluster) == []  # nobody works on them while their target is away
+    cluster.hold("n3", Save)
+    cluster.unreachable.clear()
+    cluster.pass_ms(1_500)
+    (task,) = deliveries(cluster)
+    assert (task.about, task.state, task.done, task.total) == ("for n3", "running", 0, 600)
+    cluster.release("n3")
+    cluster.pass_ms(8 * SECOND)
+    (task,) = deliveries(cluster)
+    assert (task.state, task.done, task.total) == ("done", 600, 600)
+    assert task.bytes == sum(len(b"key%d" % i) + 1 for i in range(600))
+
+
+def test_a_target_that_leaves_again_ends_the_task_and_says_so() -> None:
+    cluster = away("n3", keys=600)
+    cluster.failing["n3", Save] = Reason.BROKEN
+    cluster.unreachable.clear()
+    cluster.pass_ms(2 * SECOND)
+    leave(cluster, "n3")
+    cluster.pass_ms(20 * SECOND)
+    (task,) = deliveries(cluster)
+    assert (task.state, task.why, task.total) == ("failed", "n3 went away", 600)
+
+
+def test_the_age_of_hints_is_that_of_the_oldest_and_unknown_after_a_restart() -> None:
+    cluster = away("n3", keys=3)
+    cluster.pass_ms(5 * SECOND)
+    (pending,) = cluster.nodes["n1"].hints.pending()
+    assert pending.age_ms is not None
+    assert 5_000 <= pending.age_ms <= 6_500
+    cluster.restart("n1")
+    (pending,) = cluster.nodes["n1"].hints.pending()
+    assert (pending.rows, pending.age_ms) == (3, None)

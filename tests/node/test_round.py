@@ -1,5 +1,6 @@
 """A round ends its task well only where every group was compared and is equal."""
 
+from dynakv.node.figures import RoundFigures
 from dynakv.node.messages import Reason, Save
 from dynakv.node.repair_messages import Compare
 from dynakv.node.tasks import TaskFigures
@@ -47,3 +48,37 @@ def test_a_group_that_stays_different_fails_the_round() -> None:
     assert (figures.state, figures.done) == ("failed", 63)
     assert "no_space" in figures.why
     assert cluster.nodes["n1"].context.counters.repairs_failed == 1
+
+
+def last(cluster: Cluster) -> RoundFigures | None:
+    rounds = cluster.nodes["n1"].figures().rounds
+    assert len(rounds) <= 1
+    return rounds[0] if rounds else None
+
+
+def test_a_complete_round_of_a_keyspace_is_told_with_age_and_duration() -> None:
+    cluster = pair()
+    assert last(cluster) is None
+    give(cluster, "n1", *(record(key) for key in keys_of(cluster, GROUP, 600)))
+    cluster.nodes["n1"].rounds.repair()
+    cluster.pass_ms(3_000)
+    told = last(cluster)
+    assert told is not None
+    assert (told.keyspace, told.node_id) == ("default", "n2")
+    assert 20 <= told.took_ms <= 100  # three pages, with pauses of 10 ms
+    assert told.took_ms + told.age_ms == 3_000
+
+
+def test_a_round_that_left_a_group_different_is_not_complete() -> None:
+    cluster = pair()
+    give(cluster, "n1", record(keys_of(cluster, GROUP, 1)[0]))
+    cluster.failing["n2", Save] = Reason.NO_SPACE
+    repaired(cluster)
+    assert last(cluster) is None
+
+
+def test_a_repair_of_one_group_says_nothing_of_the_keyspace() -> None:
+    cluster = pair()
+    cluster.nodes["n1"].rounds.repair(keyspace_of(cluster), GROUP)
+    cluster.pass_ms(1_000)
+    assert last(cluster) is None

@@ -21,6 +21,16 @@ def test_a_task_runs_then_ends_well_or_with_a_reason() -> None:
     assert figures[one.task_id].left_ms == 0
 
 
+def test_small_tasks_that_come_often_do_not_drive_others_out_of_sight() -> None:
+    tasks = Tasks()
+    tasks.end(tasks.begin(Kind.REPAIR, "with n2", 0, 0), 0)
+    for _ in range(2 * limits.TASKS_ENDED_MAX):
+        tasks.end(tasks.begin(Kind.SWEEP, "", 0, 0), 0)
+    figures = tasks.figures(0)
+    assert figures[0].kind == "repair"
+    assert [figure.task_id for figure in figures] == sorted(f.task_id for f in figures)
+
+
 def test_only_the_last_ended_tasks_are_kept() -> None:
     tasks = Tasks()
     for _ in range(limits.TASKS_ENDED_MAX + 5):

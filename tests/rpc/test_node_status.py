@@ -18,6 +18,7 @@ from dynakv.node.figures import (
     NodeFigures,
     PeerFigures,
     QueueFigures,
+    RoundFigures,
     StoreFigures,
 )
 from dynakv.node.messages import Failed, Load, Loaded, Outcome, PeerReply, Reason
@@ -37,16 +38,19 @@ FIGURES = Figures(
         clock_trusted=True,
         clock_leaps=1,
         disk_full=True,
-        peers=[PeerFigures("n2", True, -3), PeerFigures("n3", False, None)],
+        peers=[PeerFigures("n2", True, -3), PeerFigures("n3", False, None, 4_000)],
         cache_bytes=1,
         cache_bytes_max=2,
         cache_entries=3,
         cache_hits=4,
         cache_misses=5,
         counters={"puts": 6, "gets": 7},
-        hints=[HintFigures("n3", 1_284, 99_000)],
+        hints=[HintFigures("n2", 1, 70), HintFigures("n3", 1_284, 99_000, 5_000)],
         tombstones_waiting={"default": 31},
         collection_waits_for={"n3": 2},
+        rounds=[RoundFigures("default", "n2", 61_000, 730)],
+        tree_drifts=13,
+        horizon_ms=14,
     ),
     uptime_ms=8,
     queues=QueueFigures(10, 11, 12),
@@ -107,7 +111,7 @@ def test_all_figures_reach_the_caller(run: Run) -> None:
         clock=pb.ClockStatus(trusted=True, leaps=1),
         peers=[
             pb.PeerStatus(node_id="n2", up=True, clock_offset_ms=-3),
-            pb.PeerStatus(node_id="n3", up=False),
+            pb.PeerStatus(node_id="n3", up=False, silent_ms=4_000),
         ],
         load=pb.LoadStatus(client_keys=10, peer_keys=11, client_keys_max=12),
         cache=pb.CacheStatus(bytes=1, bytes_max=2, entries=3, hits=4, misses=5),
@@ -115,7 +119,13 @@ def test_all_figures_reach_the_caller(run: Run) -> None:
             rows=20, rows_written=21, database_bytes=22, wal_bytes=23, disk_free_share=0.25
         ),
         counters={"puts": 6, "gets": 7},
-        hints=[pb.HintStatus(node_id="n3", rows=1_284, bytes=99_000)],
+        hints=[
+            pb.HintStatus(node_id="n2", rows=1, bytes=70),
+            pb.HintStatus(node_id="n3", rows=1_284, bytes=99_000, age_ms=5_000),
+        ],
+        rounds=[pb.RoundStatus(keyspace="default", node_id="n2", age_ms=61_000, took_ms=730)],
+        tree_drifts=13,
+        horizon_ms=14,
         collection=pb.CollectionStatus(waiting={"default": 31}, waits_for={"n3": 2}),
         disk_full=True,
     )
