@@ -109,7 +109,7 @@ def first_layout(members: Sequence[Member], keyspaces: Sequence[KeyspaceSettings
 
 def _placed(members: Sequence[Member], settings: KeyspaceSettings, identity: bytes) -> Keyspace:
     n = min(settings.replicas, sum(m.weight > 0 for m in members))
-    majority = n // 2 + 1
+    rq, wq = quorums_of(n)
     candidates = [ring.Candidate(m.node_id, m.zone, m.weight) for m in members]
     # What decides placement is part of the id: members whose configurations differ in it do not
     # know each other's keyspaces, so that no record can reach a node that places it elsewhere.
@@ -118,13 +118,19 @@ def _placed(members: Sequence[Member], settings: KeyspaceSettings, identity: byt
         keyspace_id=KeyspaceId(xxh3_64_intdigest(identity + msgpack.encode(fixed))),
         settings=settings,
         n=n,
-        rq=n + 1 - majority,
-        wq=majority,
+        rq=rq,
+        wq=wq,
         placement=tuple(
             tuple(NodeId(node_id) for node_id in replicas)
             for replicas in ring.propose(candidates, settings.groups, n)
         ),
     )
+
+
+def quorums_of(n: int) -> tuple[int, int]:
+    """Return Rq and Wq for an effective N: a majority writes, and reads meet every write."""
+    wq = n // 2 + 1
+    return n + 1 - wq, wq
 
 
 def encode(layout: Layout) -> bytes:
