@@ -99,7 +99,14 @@ class Expire(Struct, frozen=True, tag=5, array_like=True):
     when: When = When.ALWAYS
 
 
-Operation = Put | Delete | Append | Overwrite | Increment | Expire
+class Read(Struct, frozen=True, tag=6, array_like=True):
+    """Change nothing: show the record (`before`), and hold the batch to a condition on it."""
+
+    key: bytes
+    condition: Condition | None = None
+
+
+Operation = Put | Delete | Append | Overwrite | Increment | Expire | Read
 
 
 class Command(Struct, frozen=True, array_like=True):
@@ -117,7 +124,7 @@ class Command(Struct, frozen=True, array_like=True):
 class Done(Struct, frozen=True, tag=0, array_like=True):
     """An operation took place, or found nothing to do (`applied` False: key or expiry absent).
 
-    `before` is the record with the value that was replaced or removed, None where there was none;
+    `before` is the record with the value that was replaced, removed or read, None for no value;
     `number` what an increment came to, or how long an append or overwrite made the value.
     """
 

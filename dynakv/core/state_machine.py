@@ -34,6 +34,7 @@ from dynakv.core.commands import (
     Operation,
     Overwrite,
     Put,
+    Read,
     Result,
     Skipped,
     Unmet,
@@ -170,15 +171,8 @@ def _run(
 def _one(operation: Operation, old: Record | None, now_ms: int, time: int, writer: int) -> _Outcome:
     """Return the result of one operation, and the row that it leaves behind."""
     match operation:
-        case Put() | Delete():
-            if not _holds(operation.condition, old):
-                return Unmet(old), old
-            new = (
-                None
-                if isinstance(operation, Delete)
-                else _put(operation, old, now_ms, time, writer)
-            )
-            return Done(isinstance(operation, Put) or old is not None, time, writer, old), new
+        case Put() | Delete() | Read():
+            return _conditional(operation, old, now_ms, time, writer)
         case Append():
             return _appended(operation, old, time, writer)
         case Overwrite():
@@ -187,6 +181,21 @@ def _one(operation: Operation, old: Record | None, now_ms: int, time: int, write
             return _incremented(operation, old, time, writer)
         case Expire():
             return _expired(operation, old, now_ms, time, writer)
+
+
+def _conditional(
+    operation: Put | Delete | Read, old: Record | None, now_ms: int, time: int, writer: int
+) -> _Outcome:
+    if not _holds(operation.condition, old):
+        return Unmet(old), old
+    match operation:
+        case Put():
+            new = _put(operation, old, now_ms, time, writer)
+        case Delete():
+            new = None
+        case Read():
+            new = old
+    return Done(isinstance(operation, Put) or old is not None, time, writer, old), new
 
 
 def _holds(condition: Condition | None, old: Record | None) -> bool:

@@ -6,12 +6,14 @@ from dynakv import limits
 from dynakv.core.commands import (
     KEEP_EXPIRY,
     Append,
+    Delete,
     Expire,
     IfValue,
     Increment,
     Operation,
     Overwrite,
     Put,
+    Read,
 )
 from dynakv.node.context import Context, Placement
 from dynakv.node.raft_messages import Execute
@@ -100,7 +102,7 @@ def _operation(ctx: Context, operation: Operation) -> str | None:
         return f"key has {length} bytes: 1 to {limits.KEY_BYTES_MAX} are allowed"
     value_max = ctx.config.value_bytes_max
     content = len(_content(operation))
-    condition = operation.condition if isinstance(operation, Put) else None
+    condition = operation.condition if isinstance(operation, Put | Delete | Read) else None
     if isinstance(condition, IfValue):
         content = max(content, len(condition.value))
     if content > value_max:

@@ -17,6 +17,7 @@ from dynakv.core.commands import (
     Increment,
     Overwrite,
     Put,
+    Read,
     When,
     decode,
     encode,
@@ -33,6 +34,7 @@ operations = st.one_of(
     st.builds(Overwrite, blobs, int64s, blobs),
     st.builds(Increment, blobs, int64s),
     st.builds(Expire, blobs, int64s, int64s, st.sampled_from(When)),
+    st.builds(Read, blobs, conditions),
 )
 commands = st.builds(
     Command,

@@ -23,6 +23,7 @@ from dynakv.core.commands import (
     Operation,
     Overwrite,
     Put,
+    Read,
     Result,
     Skipped,
     Unmet,
@@ -253,6 +254,23 @@ def test_a_batch_is_done_as_a_whole_or_not_at_all() -> None:
 
 
 REQUEST = {"client": 7, "issued_ms": NOW_MS}
+
+
+def test_a_read_shows_the_record_and_holds_its_batch_to_a_condition() -> None:
+    group = Group()
+    group.run(Put(b"k", b"1"))
+    row = group.rows[b"k"]
+    increment = Increment(b"n", 1)
+    stamp = IfStamp(row.value_time, row.value_writer)
+    read, _ = group.run(Read(b"k", stamp), increment)
+    assert isinstance(read, Done)
+    assert (read.applied, read.before) == (True, row)
+    assert group.rows[b"k"] == row
+    assert group.run(Read(b"k", IfAbsent()), increment) == (Unmet(row), Skipped())
+    (absent,) = group.run(Read(b"none"))
+    assert isinstance(absent, Done)
+    assert (absent.applied, absent.before) == (False, None)
+    assert group.value(b"n") == b"1"
 
 
 def test_a_retry_is_answered_as_the_first_time_and_done_once() -> None:
