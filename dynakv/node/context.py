@@ -54,6 +54,7 @@ class Config(Struct, frozen=True):
     repair: bool = True  # replicas are compared in the background
     repair_pause_ms: int = limits.REPAIR_PAUSE_MS
     recover_pause_ms: int = limits.RECOVER_PAUSE_MS
+    recover_after_ms: int = limits.RECOVER_AFTER_MS
     horizon_ms: int = limits.HORIZON_MS
     repair_attempt_ms: int = limits.REPAIR_ATTEMPT_MS
     repair_sessions: int = limits.REPAIR_SESSIONS
@@ -262,8 +263,9 @@ class Context:
         placements = [Placement(keyspace, config.node_id) for keyspace in layout.keyspaces]
         self.by_name = {placement.name: placement for placement in placements}
         self.by_id = {placement.keyspace_id: placement for placement in placements}
-        # A call id holds the count of starts, so that a reply to a former life matches nothing.
-        self._calls = remembered.starts << 40
+        # A call id holds incarnation and count of starts, so that a reply to a former life, also
+        # one before a restore, matches nothing.
+        self._calls = (remembered.incarnation + remembered.starts) % (1 << 24) << 40
         self._asks: dict[int, tuple[Then, str]] = {}
         self._timers: SortedDict[int, list[Callable[[], None]]] = SortedDict()
 

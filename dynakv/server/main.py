@@ -140,6 +140,33 @@ def start(
     raise typer.Exit(run_node(loaded.config, until_stdin_closes=until_stdin_closes))
 
 
+@app.command()
+def restore(
+    *,
+    data_dir: Annotated[
+        Path, typer.Option("--data-dir", metavar="DIR", help="Of the node, which must not run.")
+    ],
+    snapshot: Annotated[
+        Path, typer.Option("--snapshot", metavar="FILE", help="One of this node's own.")
+    ],
+    discard_old: Annotated[
+        bool, typer.Option("--discard-old", help="Remove the old database; needs --yes.")
+    ] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="It cannot be undone.")] = False,
+) -> None:
+    """Put a snapshot in the place of a node's database.
+
+    The old database stays in a folder beside it. When the node is started again it takes writes,
+    but of each shard group answers nothing until it has merged enough other replicas: so nothing is
+    lost that was acknowledged since, and nothing comes back that was deleted.
+    """
+    from dynakv.server.restore_command import run
+
+    if discard_old and not yes:
+        raise UsageError("--discard-old cannot be undone: say --yes to do it")
+    run(data_dir, snapshot, discard=discard_old)
+
+
 @demo_app.callback(invoke_without_command=True)
 def demo(
     ctx: typer.Context,

@@ -142,8 +142,13 @@ def _refuse_foreign(path: Path, names: list[str], *, make: bool, restores: bool)
             f"data directory {path} holds {SNAPSHOTS} but no {DATABASE}: put one of them in place "
             f"with `dynakv restore`, or move {SNAPSHOTS} away to begin anew"
         )
-    known = (SNAPSHOTS, *parts) if restores else (SNAPSHOTS,)
-    foreign = [n for n in foreign if n not in known and not n.startswith(REPLACED)]
+    if not restores and any(name.startswith(REPLACED) for name in foreign):
+        raise StorageError(
+            f"data directory {path} holds no {DATABASE}: a restore was interrupted; repeat it"
+        )
+    if restores:
+        known = (SNAPSHOTS, *parts)
+        foreign = [n for n in foreign if n not in known and not n.startswith(REPLACED)]
     if foreign:
         raise StorageError(
             f"{path} is no DynaKV data directory: it holds {foreign[0]!r} and no {DATABASE}"

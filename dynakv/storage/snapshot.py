@@ -28,7 +28,7 @@ from typing import Final, Protocol
 from dynakv import limits
 from dynakv.errors import RefusedError, StorageError, UsageError
 from dynakv.node.figures import SnapshotFigures, SnapshotState
-from dynakv.storage import schema
+from dynakv.storage import schema, settling
 from dynakv.storage.connection import Connection, connect_reader
 from dynakv.storage.directory import (
     SNAPSHOTS,
@@ -188,6 +188,7 @@ class Snapshots:
             watch = asyncio.get_running_loop().create_task(self._watch(reader))
             await held.begin()
             await reader.run(partial(_vacuum, target=unfinished, begun=held.end))
+            await reader.run(lambda _: _complete_alone(unfinished))
             await reader.run(lambda _: verify(unfinished))
             size = await reader.run(lambda _: _publish(unfinished, target))
             self._latest = replaced(self._progress(begun), SnapshotState.COMPLETE, size)
@@ -361,6 +362,15 @@ def _vacuum(connection: sqlite3.Connection, target: Path, begun: Callable[[], No
         connection.execute("VACUUM INTO ?", (str(target),))
     finally:
         begun()
+
+
+def _complete_alone(unfinished: Path) -> None:
+    """Say in a snapshot that no batch log belongs to it, unlike to the database it was made of."""
+    connection = sqlite3.connect(unfinished, isolation_level=None)
+    try:
+        settling.mark(connection, in_use=False)
+    finally:
+        connection.close()
 
 
 def _publish(unfinished: Path, target: Path) -> int:
