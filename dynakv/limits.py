@@ -48,6 +48,8 @@ FLUSH_MS: Final = 2_000  # last, for the hash trees: without it the next start r
 STATUS_DISK_MS: Final = 500  # how long an operator's question waits for the disk
 
 # --- recovery of groups that forgot ----------------------------------------------------------
+# After a start: then every request is over that may count what the former life acknowledged.
+RECOVER_AFTER_MS: Final = DEADLINE_MS_MAX + 1_000
 RECOVERING_AT_ONCE: Final = 2  # sessions of recovery that wait or run: requests go first
 RECOVER_PAUSE_MS: Final = 100  # between looks for the next groups
 HORIZON_MS: Final = 10 * 24 * 3_600_000  # a member that was away for longer rebuilds

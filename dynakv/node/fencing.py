@@ -10,6 +10,7 @@ from collections.abc import Callable
 from dynakv import limits
 from dynakv.core import facts
 from dynakv.core.hlc import reading
+from dynakv.core.layout import NodeId
 from dynakv.core.table import Remember
 from dynakv.node.context import Context, Placement
 from dynakv.node.messages import STORE
@@ -114,3 +115,14 @@ class Fencing:
         ctx = self._ctx
         held = placement.holds(group)
         return held and not ctx.disk_full and (placement.keyspace_id, group) not in ctx.recovering
+
+
+def tell_floor(ctx: Context, placement: Placement, group: int, peer: NodeId) -> None:
+    """Let a peer that has missed it raise its floor to the own one.
+
+    What it has yet to drop makes the trees differ, and who compares with it ships nothing of that;
+    by itself it learns the floor only when it asks.
+    """
+    keyspace = placement.keyspace_id
+    message = RaiseFloor(keyspace, placement.epoch, [group], ctx.cuts.floor(keyspace, group))
+    ctx.ask(peer, message, ctx.deadline(ctx.config.repair_attempt_ms), lambda _: None)

@@ -8,7 +8,14 @@ is saved to it, but answers no read, list, comparison or fence: its coordinators
 It recovers by merging max(rq, n - wq + 1) other replicas completely. Of the wq that confirmed a
 write at least wq - 1 are others, so at most n - wq others lack it: one of those merged has it. What
 it holds and a peer has forgotten under its floor is void and dropped (`core/floors.py`); that is
-what `node/session.py` does for such a group. Where too few others can answer the group stays as it
+what `node/session.py` does for such a group.
+
+What this node acknowledged in its former life, others may still be counting: a write that one
+replica more will confirm, when that one has been merged already. So only comparisons count that
+begin `recover_after_ms` after the start of this life, when every request of that time is over.
+(What anti-entropy ships before that is merged all the same.)
+
+Where too few others can answer the group stays as it
 is, until they return or an operator accepts what may be lost.
 """
 
@@ -22,6 +29,7 @@ from dynakv.node.antientropy import AntiEntropy
 from dynakv.node.context import Context
 from dynakv.node.messages import STORE
 from dynakv.node.session import Ending, Synced
+from dynakv.node.tasks import Kind, Task
 
 _Where = tuple[int, int]  # keyspace id, group
 
@@ -35,9 +43,11 @@ class Recovery:
         self._anti_entropy = anti_entropy
         self._merged: dict[_Where, dict[NodeId, None]] = {}  # in this life
         self._busy: dict[_Where, None] = {}
+        self._from_ms = ctx.now.mono_ms + ctx.config.recover_after_ms
+        self._task: Task | None = None  # while something recovers
         if ctx.recovering:
             ctx.note("recovering", groups=len(ctx.recovering))
-            ctx.at(ctx.now.mono_ms, self._look)
+            self._begin_task()
 
     def mark(self, groups: list[tuple[int, int]], why: str) -> None:
         """Mark groups (keyspace id, group) whose rows here are not to be trusted; durably."""
@@ -45,9 +55,8 @@ class Recovery:
         marked = [where for where in groups if where not in ctx.recovering]
         if not marked:
             return
-        if not ctx.recovering:
-            ctx.at(ctx.now.mono_ms, self._look)
         ctx.recovering.update(dict.fromkeys(marked))
+        self._begin_task()
         for where in marked:
             self._merged.pop(where, None)
         ctx.note("recovering", groups=len(ctx.recovering), why=why)
@@ -62,6 +71,27 @@ class Recovery:
         if wanted:
             self._ctx.note("loss_accepted", groups=len(wanted))
         return len(wanted)
+
+    def _begin_task(self) -> None:
+        ctx = self._ctx
+        if self._task is None:
+            about = "what was forgotten"
+            self._task = ctx.tasks.begin(Kind.RECOVERY, about, 0, ctx.now.mono_ms)
+            ctx.at(max(self._from_ms, ctx.now.mono_ms), self._look)
+        self._task.total = self._task.done + len(ctx.recovering)
+
+    def _recovered(self, where: _Where) -> None:
+        """Let a group answer again; after the last one nothing is left to do."""
+        ctx, task = self._ctx, self._task
+        if where not in ctx.recovering:
+            return
+        del ctx.recovering[where]
+        assert task is not None, "groups recover that no task stands for"
+        task.done += 1
+        if not ctx.recovering:
+            self._task = None
+            ctx.tasks.end(task, ctx.now.mono_ms)
+            ctx.note("recovered")
 
     def _look(self) -> None:
         ctx = self._ctx
@@ -80,7 +110,7 @@ class Recovery:
         ctx = self._ctx
         keyspace, group = where
         placement = ctx.by_id.get(keyspace)
-        if placement is None or not placement.held[group]:
+        if placement is None or not placement.holds(group):
             self._end(where)
             return False
         merged = self._merged.setdefault(where, {})
@@ -119,10 +149,7 @@ class Recovery:
 
         def durable(_: object) -> None:
             self._busy.pop(where, None)
-            if where in ctx.recovering:
-                del ctx.recovering[where]
-                if not ctx.recovering:
-                    ctx.note("recovered")
+            self._recovered(where)
 
         ctx.ask(STORE, Remember({_name(where): None}), 0, durable)
 

@@ -160,17 +160,21 @@ class Replica:
         return [i for i, group in enumerate(groups) if (keyspace, group) not in recovering]
 
     def _load_some(self, load: Load, places: list[int], reply: Reply, *, own: bool) -> None:
-        """Load the keys at these places; the others are answered as recovering."""
+        """Load the keys at these places; the others are answered as recovering, or as damaged.
+
+        A damaged row is no answer either, and whoever reads enough others heals it.
+        """
         count = len(load.keys)
+        forgotten = [self._forgotten(load.keyspace, key) for key in load.keys]
         if not places:
-            reply(Loaded([Outcome.RECOVERING] * count, [None] * count))
+            reply(Loaded(forgotten, [None] * count))
             return
 
         def loaded(some: PeerReply) -> None:
             if not isinstance(some, Loaded):
                 reply(some)
                 return
-            outcomes = [Outcome.RECOVERING] * count
+            outcomes = list(forgotten)
             records: list[Record | None] = [None] * count
             floors = [0] * count
             columns = zip(
@@ -186,6 +190,13 @@ class Replica:
 
         keys = [load.keys[place] for place in places]
         self.load(replace(load, keys=keys), loaded, own=own)
+
+    def _forgotten(self, keyspace: int, key: bytes) -> Outcome:
+        damaged_rows = self._ctx.damaged_rows
+        if not len(damaged_rows) or not damaged_rows.known(keyspace, key):
+            return Outcome.RECOVERING
+        healable = damaged_rows.healable(keyspace, key, self._ctx.now.mono_ms)
+        return Outcome.HEALABLE if healable else Outcome.DAMAGED
 
     def scan(self, scan: Scan, reply: Reply) -> None:
         """Reply with a page of what lies on disk; a damaged row fails the page, and is counted."""

@@ -28,6 +28,7 @@ from dynakv.core.table import Page
 from dynakv.node.compare import in_leaves, leaf_scan
 from dynakv.node.context import Context, Differing, Placement
 from dynakv.node.dropping import drop, without_garbage
+from dynakv.node.fencing import tell_floor
 from dynakv.node.messages import STORE, Failed, Load, Loaded, Outcome, Reason, Save, Saved
 from dynakv.node.outlines import Outlines
 from dynakv.node.repair_messages import Compare, Compared, LeavesScanned, Likeness, ScanLeaves
@@ -176,6 +177,8 @@ class Session:
         self._listed += len(reply.records)
         self._theirs.add(reply.records, reply.next)
         self._theirs.floor = reply.floor
+        if reply.floor < self._floor():
+            tell_floor(self._ctx, self._placement, self._group, self._peer)
         self._ctx.cuts.hear(self._placement.keyspace_id, self._group, reply.floor)
         self._step()
 

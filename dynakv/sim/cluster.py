@@ -114,7 +114,7 @@ class Cluster:
         disk = Disk(name, incarnation, layout)
 
         def watch(_: str, records: list[Record]) -> None:
-            self.checker.sent(incarnation, records, self.timeline.now_us)
+            self.checker.sent(disk.incarnation, records, self.timeline.now_us)
 
         return Process(name, self.timeline, random, self.trace, knobs, disk, clock, watch)
 

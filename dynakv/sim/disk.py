@@ -9,8 +9,9 @@ replies are the process's business (`process.py`).
 from collections.abc import Callable, Sequence
 from typing import TypeVar
 
-from msgspec import structs
+from msgspec import Struct, structs
 
+from dynakv.core import facts
 from dynakv.core import record as records
 from dynakv.core.record import Record
 from dynakv.core.table import (
@@ -57,6 +58,15 @@ class Transaction:
         self.dropped: list[tuple[RowKey, Record]] = []
 
 
+class Image(Struct, frozen=True):
+    """What was durable at some moment: a snapshot."""
+
+    rows: dict[RowKey, Record]
+    facts: dict[str, bytes]
+    commit_sequence: int
+    written: bool
+
+
 class Disk:
     """The durable state of one node."""
 
@@ -79,6 +89,7 @@ class Disk:
         self._ceiling_ms = 0
         self.commit_sequence = 0
         self._open: Transaction | None = None
+        self.set_back_times = 0
         self.on_removed: Callable[[list[tuple[RowKey, Record]]], None] = lambda _: None
         # Gets the rows that DropRecords removes, when that becomes durable but before it shows.
         self.on_drop: Callable[[list[tuple[RowKey, Record]]], None] = lambda _: None
@@ -139,6 +150,37 @@ class Disk:
         if removed:
             self.on_removed(removed)
         return transaction.replies
+
+    @property
+    def incarnation(self) -> int:
+        """Return what was drawn when the directory was made, or last restored."""
+        return self._first.incarnation
+
+    def image(self) -> Image:
+        """Return a snapshot. O(rows)."""
+        return Image(dict(self.rows), dict(self.facts), self.commit_sequence, self._written)
+
+    def set_back(self, image: Image, incarnation: int, marks: dict[str, bytes]) -> None:
+        """Put a snapshot in place, as `storage/restore.py` does; `marks` are facts to add.
+
+        Nothing is open. Starts and the clock's ceiling stay: they are the higher ones.
+        """
+        assert self._open is None
+        self.rows = dict(image.rows)
+        self._keys = {}
+        for keyspace, group, key in self.rows:
+            self._keys.setdefault((keyspace, group), {})[key] = None
+        stale = (f"{facts.CLEAN}/", f"{facts.PEER}/")
+        kept = {name: fact for name, fact in image.facts.items() if not name.startswith(stale)}
+        self.facts = kept | marks
+        self.commit_sequence = image.commit_sequence
+        self._written = image.written
+        self._first = structs.replace(self._first, incarnation=incarnation)
+        self.set_back_times += 1
+
+    def recovers(self, keyspace: int, group: int) -> bool:
+        """Say whether a group is marked as recovering."""
+        return facts.group_name(facts.RECOVERING, keyspace, group) in self.facts
 
     def open_rows(self) -> list[RowKey]:
         """Return the rows that the open transaction writes, without those that it removes."""

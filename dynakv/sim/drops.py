@@ -56,8 +56,11 @@ class Drops:
 
     def _judge_replica(self, name: str, replica: str, where: RowKey, record: Record) -> None:
         cut, disk = self.cut(replica, where[1]), self._processes[replica].disk
+        if disk.recovers(where[0], where[1]):
+            return  # it forgot, answers nothing, and will follow whom it merges
         why = ""
-        if cut.fence < max(record.value_time, record.expiry_time):
+        # One that forgot after it had put up its fence has merged who holds what is dropped here.
+        if not disk.set_back_times and cut.fence < max(record.value_time, record.expiry_time):
             why = "has no fence there"
         elif not disk.damaged(where):
             why = _lacks(disk.rows.get(where), record, cut.floor)

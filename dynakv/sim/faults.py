@@ -13,6 +13,7 @@ from dynakv.core.layout import Keyspace
 from dynakv.core.table import RowKey
 from dynakv.sim.knobs import HORIZON_MS, SLOWNESSES, Knobs
 from dynakv.sim.network import Network
+from dynakv.sim.older import OlderImages, forgetful
 from dynakv.sim.process import Process
 from dynakv.sim.store import Store
 from dynakv.sim.timeline import MS, SECOND, Timeline
@@ -21,6 +22,7 @@ from dynakv.sim.trace import Trace
 _RESTART_US_MAX = 60 * SECOND
 _PAUSE_US_MAX = 30 * SECOND
 _CUT_US_MAX = 15 * SECOND
+_IMAGE_US_MAX = 20 * SECOND
 
 
 class Faults:
@@ -50,6 +52,9 @@ class Faults:
         self.held_back = 0  # faults that the budget did not allow
         n, rq, wq = keyspace.n, keyspace.rq, keyspace.wq
         self._damage_max = min(wq - 1, n - max(rq, n - wq + 1))
+        self._older = OlderImages(
+            timeline, random, trace, keyspace, self._may_forget, self._restart
+        )
         for process in processes:
             process.on_death = self._died
         self._kinds: dict[str, Callable[[], bool]] = {
@@ -75,6 +80,7 @@ class Faults:
             "full_disk": self._full_disk,
             "bit_flip": self._bit_flip,
             "fresh_flip": self._fresh_flip,
+            "older_image": self._older_image,
         }
 
     def run(self) -> None:
@@ -253,8 +259,7 @@ class Faults:
         process.crash("fault")
         process.on_death = self._died
         halves = self._random.choice((1, 2, 6))
-        others = [p for p in self._processes if p is not process]
-        if halves > 2 and any(p.disk.any_damaged() or _forgetful(p) for p in others):
+        if halves > 2 and self._other_forgets(process):
             self.held_back += 1  # its groups will count as forgotten, and those would be two
             halves = 1
         self._timeline.after(halves * HORIZON_MS // 2 * MS, self._restart, process)
@@ -351,6 +356,21 @@ class Faults:
         for other in slow:
             self._fast_disk(other)
 
+    def _older_image(self) -> bool:
+        """A process comes back on a snapshot that was made up to 20 s ago."""
+        return self._older.strike(self._some(), self._span_us(4_000, _IMAGE_US_MAX))
+
+    def _may_forget(self, process: Process) -> bool:
+        if self._healed or self._other_forgets(process):
+            self.held_back += not self._healed
+            return False
+        return True
+
+    def _other_forgets(self, process: Process) -> bool:
+        """Say whether another process has forgotten something, or may have."""
+        others = [p for p in self._processes if p is not process]
+        return any(p.disk.any_damaged() or forgetful(p) for p in others)
+
     def _flip(self, process: Process, wheres: Sequence[RowKey]) -> bool:
         flipped = 0
         for where in wheres:
@@ -371,14 +391,7 @@ class Faults:
         """
         replicas = self._keyspace.placement[group]
         others = [p for p in self._processes if p is not process and p.name in replicas]
-        return sum(p.disk.damaged(where) or _forgetful(p) for p in others) < self._damage_max
-
-
-def _forgetful(process: Process) -> bool:
-    """Say whether a process recovers groups, or may have to when it returns."""
-    if process.node is None:
-        return process.life > 0
-    return bool(process.node.context.recovering)
+        return sum(p.disk.damaged(where) or forgetful(p) for p in others) < self._damage_max
 
 
 def _between(ours: Sequence[str], theirs: Sequence[str]) -> list[tuple[str, str]]:

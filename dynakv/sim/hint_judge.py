@@ -67,7 +67,8 @@ class HintJudge:
             marked = (self._keyspace_id, group, NodeId(target)) in self._marks[process.name].ever
             needed = above(hint, Cuts(disk.facts).fence(self._keyspace_id, group))
             covered = needed is None or (held is not None and covers(held, needed))
-            if marked or covered or disk.damaged(where):
+            forgot = disk.recovers(self._keyspace_id, group)
+            if marked or covered or forgot or disk.damaged(where):
                 continue
             raise Violation(
                 "L12",

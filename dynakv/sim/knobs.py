@@ -31,6 +31,7 @@ FAULTS = (
     "full_disk",
     "bit_flip",
     "fresh_flip",
+    "older_image",
 )
 HORIZON_MS = 12_000  # how long a member may be away before it has to rebuild, scaled down
 COMMIT_MS_MAX = 20  # of a disk that is not slow; the time of a read has the same bound
@@ -118,6 +119,11 @@ class Knobs:
     def heal_after_ms(self) -> int:
         """How long a row stays damaged: twice the longest deadline, and 500 ms for its bucket."""
         return 2 * self.attempt_ms + 500
+
+    @property
+    def recover_after_ms(self) -> int:
+        """How long after a start nothing counts as recovered: the longest deadline, and 500 ms."""
+        return self.attempt_ms + 500
 
     def lines(self) -> list[str]:
         """Return the knobs for a person, one a line."""

@@ -116,6 +116,7 @@ class Process:
             suspect_ms=knobs.suspect_ms,
             horizon_ms=knobs.horizon_ms,
             heal_after_ms=knobs.heal_after_ms,
+            recover_after_ms=knobs.recover_after_ms,
             hint_bytes_max=knobs.hint_bytes_max,
             hint_age_ms=knobs.hint_age_ms,
             hint_pause_ms=knobs.hint_pause_ms,

@@ -9,7 +9,11 @@ from tests.node.cluster import START, Cluster, warmed
 OLD_MS = START.wall_ms - 100_000  # older than the cut
 CUT = reading(START.wall_ms - 50_000)
 LATER_CUT = reading(START.wall_ms - 40_000)
-CONFIG: dict[str, object] = {"cut_age_ms": 20_000, "stamp_age_ms_max": 10_000_000}
+CONFIG: dict[str, object] = {
+    "cut_age_ms": 20_000,
+    "stamp_age_ms_max": 10_000_000,
+    "recover_after_ms": 0,
+}
 
 
 def old_cluster(nodes: int = 3, **config: object) -> Cluster:

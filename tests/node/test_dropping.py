@@ -173,3 +173,24 @@ def test_groups_that_wait_for_their_sweep_are_part_of_the_task() -> None:
     cutter.cluster.pass_ms(100)
     (task,) = node.context.tasks.figures(cutter.cluster.now.mono_ms)
     assert (task.state, task.done, task.total) == ("running", 0, 3)
+
+
+def test_a_replica_that_missed_the_floor_hears_of_it_from_whoever_compares() -> None:
+    cutter = _collected_but_for("n3")
+    cluster = cutter.cluster
+    ended: list[object] = []
+    cluster.nodes["n1"].anti_entropy.sync(cutter.keyspace, cutter.group, NodeId("n3"), ended.append)
+    cluster.pass_ms(500)
+    assert len(ended) == 1
+    assert cluster.nodes["n3"].context.cuts.floor(cutter.keyspace, cutter.group) == CUT
+    assert cluster.rows(b"k") == {}
+
+
+def _collected_but_for(node: str) -> Cutter:
+    """Return a cluster in which one node alone has not dropped a tombstone."""
+    cutter = Cutter(old_cluster())
+    for replica in ("n1", "n2", "n3"):
+        cutter.save(replica, written(b"k", None, 0, T_OLD, 9))
+    cutter.collect(*(replica for replica in ("n1", "n2", "n3") if replica != node))
+    assert list(cutter.cluster.rows(b"k")) == [node]
+    return cutter

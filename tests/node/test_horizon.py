@@ -8,7 +8,7 @@ from dynakv.node.repair_messages import Compare
 from tests.node.cluster import Cluster, stored_of, warmed
 
 HORIZON_MS = 20_000
-CONFIG: dict[str, object] = {"horizon_ms": HORIZON_MS}
+CONFIG: dict[str, object] = {"horizon_ms": HORIZON_MS, "recover_after_ms": 0}
 
 
 def let_run(cluster: Cluster, node: str, ms: int) -> None:

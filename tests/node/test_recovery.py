@@ -14,10 +14,13 @@ from dynakv.node.messages import (
     Load,
     Loaded,
     Outcome,
+    Put,
     Reason,
+    Save,
     Scan,
 )
 from dynakv.node.repair_messages import Compare, Compared, Likeness, ScanLeaves
+from dynakv.node.tasks import TaskFigures
 from tests.node.cluster import Cluster, failure_of, stored_of
 from tests.node.cutting import CUT, OLD_MS, Cutter, old_cluster
 
@@ -211,7 +214,7 @@ def test_an_operator_may_accept_the_loss() -> None:
 
 
 def test_marked_groups_recover_and_a_mark_is_durable_before_that() -> None:
-    cluster = Cluster(3)
+    cluster = Cluster(3, config={"recover_after_ms": 0})
     cluster.unreachable.update(["n1", "n3"])
     node = cluster.nodes[NODE]
     groups = [(cluster.keyspace_id, group) for group in range(5)]
@@ -223,3 +226,61 @@ def test_marked_groups_recover_and_a_mark_is_durable_before_that() -> None:
     cluster.unreachable.clear()
     cluster.pass_ms(20_000)
     assert recovering(cluster) == 0
+
+
+def test_a_write_that_its_former_life_acknowledged_and_that_is_still_counted_is_not_lost() -> None:
+    cluster = old_cluster(4, recover_after_ms=5_000, attempt_ms=4_000)
+    key = cluster.key_on(NODE, absent=("n1",))
+    _, third, fourth = sorted(cluster.replicas_of(key), key=lambda node: node != NODE)
+    before = image(cluster)
+    cluster.hold(fourth, Save)
+    cluster.failing[third, Save] = Reason.BROKEN
+    call = cluster.submit(Put("default", [key], [b"v"]), "n1")
+    cluster.run()
+    assert list(cluster.rows(key)) == [NODE], "its acknowledgement is counted, one is missing"
+    set_back(cluster, before)
+    cluster.failing.clear()
+    cluster.pass_ms(3_000)
+    cluster.release(fourth)
+    stored_of(cluster.parts(call))
+    assert recovering(cluster), "whoever merged both others by now would lack the write"
+    cluster.pass_ms(30_000)
+    assert recovering(cluster) == 0
+    assert cluster.rows(key)[NODE].value == b"v"  # type: ignore[union-attr]
+
+
+def test_recovery_is_a_task_that_counts_groups() -> None:
+    cluster = forgetful("n1", "n3")
+    groups = recovering(cluster)
+
+    def task() -> TaskFigures:
+        told = cluster.nodes[NODE].context.tasks.figures(cluster.now.mono_ms)
+        (found,) = [task for task in told if task.kind == "recovery"]
+        return found
+
+    assert (task().state, task().done, task().total) == ("running", 0, groups)
+    cluster.unreachable.clear()
+    cluster.pass_ms(20_000)
+    assert (task().state, task().done, task().total) == ("done", groups, groups)
+
+
+def test_a_damaged_row_does_not_keep_a_group_from_recovering() -> None:
+    cluster = old_cluster(heal_after_ms=1_000, cache_bytes_max=0)
+    stored_of(cluster.put(b"k", b"old", w=3))
+    before = image(cluster)
+    stored_of(cluster.put(b"k", b"new", w=3))
+    cluster.unreachable.update(["n1", "n3"])
+    set_back(cluster, before)
+    cluster.flip(NODE, b"k")
+    keyspace = cluster.keyspace_id
+    cluster.nodes[NODE].context.damaged_rows.seen(keyspace, b"k", cluster.now.mono_ms)
+    cluster.nodes[NODE].context.trees.forget(keyspace, Cutter(cluster).group)
+    cluster.nodes[NODE].context.repair_paused = False  # else nothing heals
+    epoch = cluster.layout.keyspaces[0].epoch
+    (loaded,) = cluster.ask(Load(keyspace, epoch, [b"k"]), NODE)
+    assert isinstance(loaded, Loaded)
+    assert loaded.outcomes == [Outcome.DAMAGED]
+    cluster.unreachable.clear()
+    cluster.pass_ms(20_000)
+    assert recovering(cluster) == 0
+    assert cluster.rows(b"k")[NODE].value == b"new"  # type: ignore[union-attr]

@@ -28,6 +28,7 @@ from dynakv.node import (
     hint_shelf,
     quorum_read,
     quorum_write,
+    recovery,
     repair_messages,
     replica,
     row_writes,
@@ -35,7 +36,7 @@ from dynakv.node import (
     stamping,
     write_back,
 )
-from dynakv.node.messages import Failed, Outcome, Saved
+from dynakv.node.messages import STORE, Failed, Outcome, Saved
 from dynakv.sim.store import Store
 
 Patch = tuple[Any, str, Any]
@@ -468,6 +469,46 @@ def dropped_rows_stay_in_trees() -> Any:
     return patched((hashtree.HashTrees, "update", update))
 
 
+def recovering_counted() -> Any:
+    """A replica that has forgotten answers reads all the same."""
+    original = replica.Replica.load
+
+    def load(
+        self: Any, message: Any, reply: Any, *, own: bool = False, repairs: bool = False
+    ) -> None:
+        original(self, message, reply, own=own, repairs=True)
+
+    return patched((replica.Replica, "load", load))
+
+
+def recovers_with_one_too_few() -> Any:
+    """A group that was forgotten answers again after one replica less than it has to merge."""
+    original = recovery.Recovery._synced
+
+    def synced(self: Any, where: Any, peer: Any, outcome: Any) -> None:
+        original(self, where, peer, outcome)
+        merged = self._merged.get(where)
+        keyspace = self._ctx.by_id[where[0]].keyspace
+        enough = max(keyspace.rq, keyspace.n - keyspace.wq + 1)
+        if merged is not None and len(merged) >= enough - 1:
+            self._end(where)
+
+    return patched((recovery.Recovery, "_synced", synced))
+
+
+def recovering_mark_not_durable() -> Any:
+    """A restart forgets that a group was forgotten."""
+    original = recovery.Recovery.__init__
+
+    def init(self: Any, ctx: Any, anti_entropy: Any) -> None:
+        original(self, ctx, anti_entropy)
+        names: dict[str, bytes | None] = {recovery._name(where): None for where in ctx.recovering}
+        if names:
+            ctx.ask(STORE, table.Remember(names), 0, lambda _: None)
+
+    return patched((recovery.Recovery, "__init__", init))
+
+
 def _mixed(value_from: Record, expiry_from: Record) -> Record:
     r, e = value_from, expiry_from
     registers = (r.value_time, r.value_writer, e.expiry_ms, e.expiry_time, e.expiry_writer)
@@ -520,5 +561,8 @@ BUGS: dict[str, Callable[[], Any]] = {
         clean_mark_not_cleared,
         damage_waits_for_readers,
         dropped_rows_stay_in_trees,
+        recovering_counted,
+        recovers_with_one_too_few,
+        recovering_mark_not_durable,
     )
 }

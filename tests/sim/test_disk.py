@@ -2,7 +2,7 @@
 
 from random import Random
 
-from dynakv.core import table
+from dynakv.core import facts, table
 from dynakv.core.record import Record, intact, with_expiry, with_value, written
 from dynakv.core.table import (
     DAMAGED,
@@ -145,3 +145,25 @@ def test_removed_rows_and_facts_are_durable_with_their_transaction() -> None:
     assert disk.rows == {}
     remembered = disk.start()
     assert (remembered.facts, remembered.empty) == ({"clean/2": b"b"}, False)
+
+
+def test_a_disk_that_is_set_back_has_rows_and_facts_of_the_image_and_a_new_incarnation() -> None:
+    disk = make()
+    old = Remember({"cut/1/0": b"old", "clean/1/0": b"leaves", "peer/n2": b"sequence"})
+    commit(disk, merging(written(b"k", b"1", 0, 1, 7)), old)
+    image = disk.image()
+    new = Remember({"cut/1/0": b"new"})
+    both = merging(written(b"k", b"2", 0, 2, 7), written(b"more", b"2", 0, 2, 7))
+    commit(disk, both, new, RaiseCeiling(99))
+    before = disk.start()
+    mark = {facts.group_name(facts.RECOVERING, KEYSPACE, 0): b"restored"}
+    disk.set_back(image, 8, mark)
+    after = disk.start()
+    assert {key for _, _, key in disk.rows} == {b"k"}
+    assert after.facts == {"cut/1/0": b"old", **mark}
+    assert disk.recovers(KEYSPACE, 0)
+    assert not disk.recovers(KEYSPACE, 1)
+    assert (after.incarnation, after.commit_sequence) == (8, 1)
+    assert (after.ceiling_ms, after.starts) == (99, before.starts + 1)
+    commit(disk, merging(written(b"later", b"3", 0, 3, 7)))
+    assert len(image.rows) == 1, "an image does not change"
