@@ -261,6 +261,34 @@ def repair(
     raise typer.Exit(asyncio.run(repairs.run(chosen(endpoints), plan)))
 
 
+@app.command()
+def recover(
+    *,
+    accept_loss: Annotated[
+        bool, typer.Option("--accept-loss", help="Let it answer with what it holds.")
+    ] = False,
+    node: Annotated[str, typer.Option("--node", metavar="NODE", help="That has forgotten.")],
+    keyspace: Annotated[
+        str, typer.Option("--keyspace", "-k", metavar="NAME", help="[default: all]")
+    ] = "",
+    yes: Annotated[bool, typer.Option("--yes", help="It cannot be undone.")] = False,
+    endpoints: Endpoints = None,
+) -> None:
+    """End the recovery of a node whose other replicas will not come back.
+
+    A node that was restored, or was away for too long, recovers by itself; only where too few other
+    replicas can ever answer does it need this. Says first what may be lost.
+    """
+    import asyncio
+
+    from dynakv.admin import recover as recoveries
+    from dynakv.client.endpoints import endpoints as chosen
+
+    if not accept_loss:
+        raise UsageError("a node recovers by itself; --accept-loss ends that with what it holds")
+    raise typer.Exit(asyncio.run(recoveries.accept(chosen(endpoints), node, keyspace, yes=yes)))
+
+
 def main() -> NoReturn:
     """Run the `dynakv-admin` command."""
     terminal.run("dynakv-admin", app)

@@ -247,6 +247,7 @@ def _problems(
         yield (
             f"recovers {status.recovering_groups:,} shard groups;"
             " its answers do not count there until it merged enough others"
+            " (if they never return: dynakv-admin recover --accept-loss)"
         )
     if status.disk_full:
         yield "has a full disk and saves nothing"

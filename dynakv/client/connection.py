@@ -240,6 +240,14 @@ class Connection:
         )
         return reply
 
+    async def accept_loss(self, keyspace: str, timeout_ms: int = 0) -> tasks_pb2.AcceptLossResponse:
+        """Let the node found answer where it recovers; an empty keyspace: everywhere."""
+        request = tasks_pb2.AcceptLossRequest(keyspace=keyspace)
+        reply: tasks_pb2.AcceptLossResponse = await self._call(
+            "AcceptLoss", request, Reach(timeout_ms=timeout_ms), writes=False
+        )
+        return reply
+
     async def create_snapshot(
         self, name: str, timeout_ms: int = 0
     ) -> snapshots_pb2.CreateSnapshotResponse:

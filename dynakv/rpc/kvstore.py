@@ -83,6 +83,7 @@ class KVStore:
             "ListTasks": unary(self._tasks.list, tasks_pb2.ListTasksRequest),
             "StartRepair": unary(self._tasks.repair, tasks_pb2.StartRepairRequest),
             "PauseRepair": unary(self._tasks.pause, tasks_pb2.PauseRepairRequest),
+            "AcceptLoss": unary(self._tasks.accept_loss, tasks_pb2.AcceptLossRequest),
         }
 
     def _snapshot_handlers(self) -> dict[str, Method]:

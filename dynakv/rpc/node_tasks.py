@@ -1,4 +1,4 @@
-"""ListTasks, StartRepair and PauseRepair: what a node works on beside its requests, on the wire."""
+"""What a node works on beside its requests, repair and recovery on demand, on the wire."""
 
 from typing import Final
 
@@ -49,6 +49,14 @@ class NodeTasks:
         del context
         self._inbox.pause_repair(paused=request.paused)
         return pb.PauseRepairResponse(node_id=self._inbox.header().node_id)
+
+    async def accept_loss(
+        self, request: pb.AcceptLossRequest, context: object
+    ) -> pb.AcceptLossResponse:
+        """Let groups that recover answer with what they hold."""
+        del context
+        groups = self._inbox.accept_loss(_keyspace(self._inbox.layout(), request.keyspace, None))
+        return pb.AcceptLossResponse(node_id=self._inbox.header().node_id, groups=groups)
 
 
 def _keyspace(layout: Layout, name: str, group: int | None) -> int | None:

@@ -63,6 +63,9 @@ class Inbox(Protocol):
     def repair(self, keyspace_id: int | None, group: int | None) -> list[int]:
         """Begin to compare with every peer: all, a keyspace or a group; the ids of the tasks."""
 
+    def accept_loss(self, keyspace_id: int | None) -> int:
+        """Let groups that recover answer with what they hold; how many they are."""
+
     def pause_repair(self, *, paused: bool) -> None:
         """Stop or resume what is compared in the background."""
 

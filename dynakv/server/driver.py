@@ -199,6 +199,12 @@ class Driver:
         self._schedule()
         return tasks
 
+    def accept_loss(self, keyspace_id: int | None) -> int:
+        """Let groups that recover answer with what they hold; return how many they are."""
+        groups = self._node.recovery.accept_loss(keyspace_id)
+        self._schedule()
+        return groups
+
     def pause_repair(self, *, paused: bool) -> None:
         """Stop or resume what is compared in the background."""
         self._node.context.repair_paused = paused

@@ -108,6 +108,11 @@ class KVStoreStub(object):
                 request_serializer=dynakv_dot_v1_dot_tasks__pb2.PauseRepairRequest.SerializeToString,
                 response_deserializer=dynakv_dot_v1_dot_tasks__pb2.PauseRepairResponse.FromString,
                 _registered_method=True)
+        self.AcceptLoss = channel.unary_unary(
+                '/dynakv.v1.KVStore/AcceptLoss',
+                request_serializer=dynakv_dot_v1_dot_tasks__pb2.AcceptLossRequest.SerializeToString,
+                response_deserializer=dynakv_dot_v1_dot_tasks__pb2.AcceptLossResponse.FromString,
+                _registered_method=True)
         self.CreateSnapshot = channel.unary_unary(
                 '/dynakv.v1.KVStore/CreateSnapshot',
                 request_serializer=dynakv_dot_v1_dot_snapshots__pb2.CreateSnapshotRequest.SerializeToString,
@@ -227,6 +232,13 @@ class KVStoreServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def AcceptLoss(self, request, context):
+        """Ends the recovery of what the answering node has forgotten, with what it holds.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def CreateSnapshot(self, request, context):
         """Snapshots of the asked node's database.
         """
@@ -318,6 +330,11 @@ def add_KVStoreServicer_to_server(servicer, server):
                     servicer.PauseRepair,
                     request_deserializer=dynakv_dot_v1_dot_tasks__pb2.PauseRepairRequest.FromString,
                     response_serializer=dynakv_dot_v1_dot_tasks__pb2.PauseRepairResponse.SerializeToString,
+            ),
+            'AcceptLoss': grpc.unary_unary_rpc_method_handler(
+                    servicer.AcceptLoss,
+                    request_deserializer=dynakv_dot_v1_dot_tasks__pb2.AcceptLossRequest.FromString,
+                    response_serializer=dynakv_dot_v1_dot_tasks__pb2.AcceptLossResponse.SerializeToString,
             ),
             'CreateSnapshot': grpc.unary_unary_rpc_method_handler(
                     servicer.CreateSnapshot,
@@ -713,6 +730,33 @@ class KVStore(object):
             '/dynakv.v1.KVStore/PauseRepair',
             dynakv_dot_v1_dot_tasks__pb2.PauseRepairRequest.SerializeToString,
             dynakv_dot_v1_dot_tasks__pb2.PauseRepairResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def AcceptLoss(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/dynakv.v1.KVStore/AcceptLoss',
+            dynakv_dot_v1_dot_tasks__pb2.AcceptLossRequest.SerializeToString,
+            dynakv_dot_v1_dot_tasks__pb2.AcceptLossResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -24,15 +24,15 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x15\x64ynakv/v1/tasks.proto\x12\tdynakv.v1\"\x12\n\x10ListTasksRequest\"[\n\x11ListTasksResponse\x12\x0f\n\x07node_id\x18\x01 \x01(\t\x12\x1e\n\x05tasks\x18\x02 \x03(\x0b\x32\x0f.dynakv.v1.Task\x12\x15\n\rrepair_paused\x18\x03 \x01(\x08\"\xc4\x01\n\x04Task\x12\x0f\n\x07task_id\x18\x01 \x01(\x04\x12\x0c\n\x04kind\x18\x02 \x01(\t\x12\r\n\x05\x61\x62out\x18\x03 \x01(\t\x12#\n\x05state\x18\x04 \x01(\x0e\x32\x14.dynakv.v1.TaskState\x12\x0c\n\x04\x64one\x18\x05 \x01(\x04\x12\r\n\x05total\x18\x06 \x01(\x04\x12\r\n\x05\x62ytes\x18\x07 \x01(\x04\x12\x0e\n\x06\x61ge_ms\x18\x08 \x01(\x04\x12\x0f\n\x07took_ms\x18\t \x01(\x04\x12\x0f\n\x07left_ms\x18\n \x01(\x04\x12\x0b\n\x03why\x18\x0b \x01(\t\"D\n\x12StartRepairRequest\x12\x10\n\x08keyspace\x18\x01 \x01(\t\x12\x12\n\x05group\x18\x02 \x01(\rH\x00\x88\x01\x01\x42\x08\n\x06_group\"8\n\x13StartRepairResponse\x12\x0f\n\x07node_id\x18\x01 \x01(\t\x12\x10\n\x08task_ids\x18\x02 \x03(\x04\"$\n\x12PauseRepairRequest\x12\x0e\n\x06paused\x18\x01 \x01(\x08\"&\n\x13PauseRepairResponse\x12\x0f\n\x07node_id\x18\x01 \x01(\t*k\n\tTaskState\x12\x1a\n\x16TASK_STATE_UNSPECIFIED\x10\x00\x12\x16\n\x12TASK_STATE_RUNNING\x10\x01\x12\x13\n\x0fTASK_STATE_DONE\x10\x02\x12\x15\n\x11TASK_STATE_FAILED\x10\x03\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x15\x64ynakv/v1/tasks.proto\x12\tdynakv.v1\"\x12\n\x10ListTasksRequest\"[\n\x11ListTasksResponse\x12\x0f\n\x07node_id\x18\x01 \x01(\t\x12\x1e\n\x05tasks\x18\x02 \x03(\x0b\x32\x0f.dynakv.v1.Task\x12\x15\n\rrepair_paused\x18\x03 \x01(\x08\"\xc4\x01\n\x04Task\x12\x0f\n\x07task_id\x18\x01 \x01(\x04\x12\x0c\n\x04kind\x18\x02 \x01(\t\x12\r\n\x05\x61\x62out\x18\x03 \x01(\t\x12#\n\x05state\x18\x04 \x01(\x0e\x32\x14.dynakv.v1.TaskState\x12\x0c\n\x04\x64one\x18\x05 \x01(\x04\x12\r\n\x05total\x18\x06 \x01(\x04\x12\r\n\x05\x62ytes\x18\x07 \x01(\x04\x12\x0e\n\x06\x61ge_ms\x18\x08 \x01(\x04\x12\x0f\n\x07took_ms\x18\t \x01(\x04\x12\x0f\n\x07left_ms\x18\n \x01(\x04\x12\x0b\n\x03why\x18\x0b \x01(\t\"D\n\x12StartRepairRequest\x12\x10\n\x08keyspace\x18\x01 \x01(\t\x12\x12\n\x05group\x18\x02 \x01(\rH\x00\x88\x01\x01\x42\x08\n\x06_group\"8\n\x13StartRepairResponse\x12\x0f\n\x07node_id\x18\x01 \x01(\t\x12\x10\n\x08task_ids\x18\x02 \x03(\x04\"$\n\x12PauseRepairRequest\x12\x0e\n\x06paused\x18\x01 \x01(\x08\"&\n\x13PauseRepairResponse\x12\x0f\n\x07node_id\x18\x01 \x01(\t\"%\n\x11\x41\x63\x63\x65ptLossRequest\x12\x10\n\x08keyspace\x18\x01 \x01(\t\"5\n\x12\x41\x63\x63\x65ptLossResponse\x12\x0f\n\x07node_id\x18\x01 \x01(\t\x12\x0e\n\x06groups\x18\x02 \x01(\x04*k\n\tTaskState\x12\x1a\n\x16TASK_STATE_UNSPECIFIED\x10\x00\x12\x16\n\x12TASK_STATE_RUNNING\x10\x01\x12\x13\n\x0fTASK_STATE_DONE\x10\x02\x12\x15\n\x11TASK_STATE_FAILED\x10\x03\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'dynakv.v1.tasks_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_TASKSTATE']._serialized_start=554
-  _globals['_TASKSTATE']._serialized_end=661
+  _globals['_TASKSTATE']._serialized_start=648
+  _globals['_TASKSTATE']._serialized_end=755
   _globals['_LISTTASKSREQUEST']._serialized_start=36
   _globals['_LISTTASKSREQUEST']._serialized_end=54
   _globals['_LISTTASKSRESPONSE']._serialized_start=56
@@ -47,4 +47,8 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_PAUSEREPAIRREQUEST']._serialized_end=512
   _globals['_PAUSEREPAIRRESPONSE']._serialized_start=514
   _globals['_PAUSEREPAIRRESPONSE']._serialized_end=552
+  _globals['_ACCEPTLOSSREQUEST']._serialized_start=554
+  _globals['_ACCEPTLOSSREQUEST']._serialized_end=591
+  _globals['_ACCEPTLOSSRESPONSE']._serialized_start=593
+  _globals['_ACCEPTLOSSRESPONSE']._serialized_end=646
 # @@protoc_insertion_point(module_scope)

@@ -85,3 +85,17 @@ class PauseRepairResponse(_message.Message):
     NODE_ID_FIELD_NUMBER: _ClassVar[int]
     node_id: str
     def __init__(self, node_id: _Optional[str] = ...) -> None: ...
+
+class AcceptLossRequest(_message.Message):
+    __slots__ = ("keyspace",)
+    KEYSPACE_FIELD_NUMBER: _ClassVar[int]
+    keyspace: str
+    def __init__(self, keyspace: _Optional[str] = ...) -> None: ...
+
+class AcceptLossResponse(_message.Message):
+    __slots__ = ("node_id", "groups")
+    NODE_ID_FIELD_NUMBER: _ClassVar[int]
+    GROUPS_FIELD_NUMBER: _ClassVar[int]
+    node_id: str
+    groups: int
+    def __init__(self, node_id: _Optional[str] = ..., groups: _Optional[int] = ...) -> None: ...

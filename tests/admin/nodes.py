@@ -78,6 +78,7 @@ class Node(kvstore_pb2_grpc.KVStoreServicer):
         self.looks: list[list[tasks_pb2.Task]] = [[]]  # what it says of its tasks; the last stays
         self.repairs: list[tasks_pb2.StartRepairRequest] = []
         self.snapshots: list[snapshots_pb2.Snapshot] = []
+        self.accepted: list[str] = []  # keyspaces whose loss was accepted
 
     def GetRingState(self, request: Any, context: Any) -> ring_pb2.GetRingStateResponse:
         self._wait()
@@ -101,6 +102,11 @@ class Node(kvstore_pb2_grpc.KVStoreServicer):
         self._wait()
         self.repairs.append(request)
         return tasks_pb2.StartRepairResponse(node_id=self.name, task_ids=[7])
+
+    def AcceptLoss(self, request: Any, context: Any) -> tasks_pb2.AcceptLossResponse:
+        self._wait()
+        self.accepted.append(request.keyspace)
+        return tasks_pb2.AcceptLossResponse(node_id=self.name, groups=37)
 
     def CreateSnapshot(self, request: Any, context: Any) -> snapshots_pb2.CreateSnapshotResponse:
         self._wait()

@@ -31,6 +31,10 @@ class Inbox(FakeInbox):
         self.repairs.append((keyspace_id, group))
         return [4, 5]
 
+    def accept_loss(self, keyspace_id: int | None) -> int:
+        self.repairs.append((keyspace_id, None))
+        return 37
+
     def pause_repair(self, *, paused: bool) -> None:
         self.paused = paused
 
@@ -82,3 +86,15 @@ def test_repair_is_paused_and_resumed() -> None:
         asyncio.run(tasks.pause(pb.PauseRepairRequest(paused=paused), None))
         told = asyncio.run(tasks.list(pb.ListTasksRequest(), None))
         assert told.repair_paused is paused
+
+
+def test_a_loss_is_accepted_in_all_keyspaces_or_in_one() -> None:
+    inbox = Inbox()
+    tasks = NodeTasks(inbox)  # type: ignore[arg-type]
+    keyspace_id = int(inbox.the_layout.keyspaces[0].keyspace_id)
+    for request in (pb.AcceptLossRequest(), pb.AcceptLossRequest(keyspace="default")):
+        told = asyncio.run(tasks.accept_loss(request, None))
+        assert (told.node_id, told.groups) == ("n1", 37)
+    assert inbox.repairs == [(None, None), (keyspace_id, None)]
+    with pytest.raises(UsageError, match="keyspace 'x' does not exist"):
+        asyncio.run(tasks.accept_loss(pb.AcceptLossRequest(keyspace="x"), None))
