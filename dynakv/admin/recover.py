@@ -3,7 +3,6 @@
 from typing import Final
 
 from dynakv.admin import survey
-from dynakv.admin.tasks import addresses
 from dynakv.client import terminal
 from dynakv.client.connection import Connection
 from dynakv.errors import UsageError
@@ -29,9 +28,7 @@ def statement(node: str, keyspace: str) -> str:
 
 async def accept(endpoints: list[str], node: str, keyspace: str, *, yes: bool) -> int:
     """Say what may be lost, and with `yes` accept it; return the exit code."""
-    where = addresses(await survey.any_state(endpoints))
-    if node not in where:
-        raise UsageError(f"no node is named {node!r}; there are: {', '.join(where)}")
+    where = survey.named(survey.addresses(await survey.any_state(endpoints)), [node])
     terminal.say(statement(node, keyspace))
     if not yes:
         raise UsageError("nothing was done: say --yes to accept that")
@@ -39,7 +36,7 @@ async def accept(endpoints: list[str], node: str, keyspace: str, *, yes: bool) -
     async def ask(connection: Connection) -> pb.AcceptLossResponse:
         return await connection.accept_loss(keyspace, WITHIN_MS)
 
-    said = (await survey.each({node: where[node]}, ask, WITHIN_MS))[node]
+    said = (await survey.each(where, ask, WITHIN_MS))[node]
     if isinstance(said, str):
         terminal.say(f"dynakv-admin: {node} did not answer: {said}")
         return EXIT_FAILED

@@ -15,8 +15,8 @@ replica more will confirm, when that one has been merged already. So only compar
 begin `recover_after_ms` after the start of this life, when every request of that time is over.
 (What anti-entropy ships before that is merged all the same.)
 
-Where too few others can answer the group stays as it
-is, until they return or an operator accepts what may be lost.
+Where too few others can answer the group stays as it is, until they return or an operator accepts
+what may be lost.
 """
 
 from functools import partial
@@ -42,7 +42,8 @@ class Recovery:
         self._ctx = ctx
         self._anti_entropy = anti_entropy
         self._merged: dict[_Where, dict[NodeId, None]] = {}  # in this life
-        self._busy: dict[_Where, None] = {}
+        self._busy: dict[_Where, None] = {}  # are being compared
+        self._ending: dict[_Where, None] = {}  # their marks are being removed
         self._from_ms = ctx.now.mono_ms + ctx.config.recover_after_ms
         self._task: Task | None = None  # while something recovers
         if ctx.recovering:
@@ -52,13 +53,15 @@ class Recovery:
     def mark(self, groups: list[tuple[int, int]], why: str) -> None:
         """Mark groups (keyspace id, group) whose rows here are not to be trusted; durably."""
         ctx = self._ctx
-        marked = [where for where in groups if where not in ctx.recovering]
+        known = ctx.recovering.keys() - self._ending.keys()
+        marked = [where for where in groups if where not in known]
         if not marked:
             return
         ctx.recovering.update(dict.fromkeys(marked))
         self._begin_task()
         for where in marked:
             self._merged.pop(where, None)
+            self._ending.pop(where, None)
         ctx.note("recovering", groups=len(ctx.recovering), why=why)
         names: dict[str, bytes | None] = {_name(where): why.encode() for where in marked}
         ctx.ask(STORE, Remember(names), 0, _kept)
@@ -102,7 +105,7 @@ class Recovery:
         for where in list(ctx.recovering):
             if room <= 0:
                 return
-            if where not in self._busy and self._begin(where):
+            if where not in self._busy and where not in self._ending and self._begin(where):
                 room -= 1
 
     def _begin(self, where: _Where) -> bool:
@@ -145,11 +148,12 @@ class Recovery:
         """Make durable that the group answers again; only then does it."""
         ctx = self._ctx
         self._merged.pop(where, None)
-        self._busy[where] = None
+        self._ending[where] = None
 
         def durable(_: object) -> None:
-            self._busy.pop(where, None)
-            self._recovered(where)
+            if where in self._ending:  # else it was marked again meanwhile
+                del self._ending[where]
+                self._recovered(where)
 
         ctx.ask(STORE, Remember({_name(where): None}), 0, durable)
 

@@ -284,3 +284,32 @@ def test_a_damaged_row_does_not_keep_a_group_from_recovering() -> None:
     cluster.pass_ms(20_000)
     assert recovering(cluster) == 0
     assert cluster.rows(b"k")[NODE].value == b"new"  # type: ignore[union-attr]
+
+
+def test_a_loss_may_be_accepted_while_a_replica_is_being_merged() -> None:
+    cluster = forgetful("n1", "n3")
+    cluster.unreachable.clear()
+    for peer in ("n1", "n3"):
+        cluster.hold(peer, Compare)
+    cluster.pass_ms(500)
+    assert any(isinstance(ask.message, Compare) for _, ask in cluster.held["n1"])
+    cluster.nodes[NODE].recovery.accept_loss()
+    cluster.run()
+    assert recovering(cluster) == 0
+    for peer in ("n1", "n3"):
+        cluster.release(peer)
+    cluster.pass_ms(500)
+    assert [note.event for note in cluster.notes].count("recovered") == 1
+
+
+def test_a_group_that_is_marked_again_while_its_mark_is_removed_stays_marked() -> None:
+    cluster = forgetful("n1", "n3")
+    node, groups = cluster.nodes[NODE], recovering(cluster)
+    cluster.hold_disk(NODE)
+    node.recovery.accept_loss()
+    node.recovery.mark(list(node.context.recovering), "it forgot once more")
+    cluster.release_disk(NODE)
+    cluster.run()
+    assert recovering(cluster) == groups
+    cluster.restart(NODE, starts=3)
+    assert recovering(cluster) == groups
