@@ -20,6 +20,7 @@ what may be lost.
 """
 
 from functools import partial
+from typing import Final
 
 from dynakv import limits
 from dynakv.core import facts
@@ -32,6 +33,10 @@ from dynakv.node.session import Ending, Synced
 from dynakv.node.tasks import Kind, Task
 
 _Where = tuple[int, int]  # keyspace id, group
+_WHAT_TO_DO: Final = (
+    "let the others run: it merges them and answers then (dynakv-admin status); "
+    "if too few will ever return: dynakv-admin recover --accept-loss"
+)
 
 
 class Recovery:
@@ -47,7 +52,7 @@ class Recovery:
         self._from_ms = ctx.now.mono_ms + ctx.config.recover_after_ms
         self._task: Task | None = None  # while something recovers
         if ctx.recovering:
-            ctx.note("recovering", groups=len(ctx.recovering))
+            ctx.note("recovering", groups=len(ctx.recovering), what_to_do=_WHAT_TO_DO)
             self._begin_task()
 
     def mark(self, groups: list[tuple[int, int]], why: str) -> None:
@@ -62,7 +67,7 @@ class Recovery:
         for where in marked:
             self._merged.pop(where, None)
             self._ending.pop(where, None)
-        ctx.note("recovering", groups=len(ctx.recovering), why=why)
+        ctx.note("recovering", groups=len(ctx.recovering), why=why, what_to_do=_WHAT_TO_DO)
         names: dict[str, bytes | None] = {_name(where): why.encode() for where in marked}
         ctx.ask(STORE, Remember(names), 0, _kept)
 

@@ -154,6 +154,11 @@ class TimingSection(_Section):
     hedge_ms: Annotated[Int, Field(ge=1, le=limits.DEADLINE_MS_MAX)] = limits.HEDGE_MS
     # A member that the others ran without for longer rebuilds its rows from them.
     horizon_ms: Annotated[Int, Field(ge=1_000, le=limits.TTL_MS_MAX)] = limits.HORIZON_MS
+    # After a start a replica that has forgotten waits as long before it believes what it merges:
+    # not less than the longest deadline that clients give.
+    recover_after_ms: Annotated[Int, Field(ge=100, le=limits.RECOVER_AFTER_MS)] = (
+        limits.RECOVER_AFTER_MS
+    )
 
 
 class HintsSection(_Section):

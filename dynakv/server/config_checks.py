@@ -160,6 +160,9 @@ def contradictions(config: "Config") -> Iterator[Wrong]:
     if timing.suspect_ms < 2 * timing.heartbeat_ms:
         least = f"must be at least twice timing.heartbeat_ms = {timing.heartbeat_ms}"
         yield "timing.suspect_ms", timing.suspect_ms, least
+    if timing.recover_after_ms < timing.attempt_ms + 1_000:
+        least = f"must be at least 1000 more than timing.attempt_ms = {timing.attempt_ms}"
+        yield "timing.recover_after_ms", timing.recover_after_ms, least
     names = [k.name for k in config.keyspaces]
     for i, name in enumerate(names):
         if name in names[:i]:

@@ -159,6 +159,7 @@ def _node_config(config: Config) -> NodeConfig:
         heartbeat_ms=timing.heartbeat_ms,
         suspect_ms=timing.suspect_ms,
         horizon_ms=timing.horizon_ms,
+        recover_after_ms=timing.recover_after_ms,
         hint_bytes_max=config.hints.bytes_max,
         hint_age_ms=config.hints.age_ms,
         hint_pause_ms=config.hints.pause_ms,

@@ -227,11 +227,11 @@ class Cluster:
         words += ["--listen-client", node.client, "--listen-peer", node.peer]
         return [*words, "--cluster", members or self.members()]
 
-    async def start(self) -> None:
+    async def start(self, env: Mapping[str, str] | None = None) -> None:
         """Start all nodes that do not run, and wait until they are ready."""
         for node in self.nodes:
             if not node.running:
-                node.start()
+                node.start(env=env)
         for node in self.nodes:
             await node.ready()
 
@@ -265,10 +265,12 @@ def planned(directory: Path, count: int = 3) -> Iterator[Cluster]:
 
 
 @asynccontextmanager
-async def serving(directory: Path, count: int = 3) -> AsyncIterator[tuple[Cluster, "Clients"]]:
+async def serving(
+    directory: Path, count: int = 3, env: Mapping[str, str] | None = None
+) -> AsyncIterator[tuple[Cluster, "Clients"]]:
     """Yield a cluster in which every node serves, and clients of all nodes."""
     with planned(directory, count) as cluster:
-        await cluster.start()
+        await cluster.start(env)
         async with Clients(cluster) as clients:
             await clients.until_serving()
             await clients.until_writable()

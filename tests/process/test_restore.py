@@ -8,16 +8,29 @@ from pathlib import Path
 
 import pytest
 
-from dynakv.limits import RECOVER_AFTER_MS
 from dynakv.v1 import kvstore_pb2 as pb
 from dynakv.v1 import node_status_pb2, snapshots_pb2
-from tests.process.harness import ALL, QUORUM, WITHIN_S, Clients, bounded, eventually, serving
-from tests.process.history import Load, Operation, read_everything, violations
+from tests.process.harness import (
+    ALL,
+    CALL_S,
+    QUORUM,
+    WITHIN_S,
+    Clients,
+    bounded,
+    eventually,
+    serving,
+)
+from tests.process.history import Load, Operation, read_everything, until_equal, violations
 from tests.process.test_kill import assert_nothing_broken
 
 pytestmark = pytest.mark.slow
 
 VICTIM = 2
+# The clients here give no deadline beyond CALL_S, so that nothing of a former life outlasts that.
+KNOBS = {
+    "DYNAKV__TIMING__RECOVER_AFTER_MS": str(int(CALL_S * 1000) + 1_000),
+    "DYNAKV__KEYSPACES": '[{"name": "default", "groups": 8}]',
+}
 
 
 async def snapshot(clients: Clients, name: str) -> str:
@@ -35,7 +48,7 @@ async def snapshot(clients: Clients, name: str) -> str:
 
 async def holds(ask: Callable[[], Awaitable[str]], what: str) -> str:
     """Return the first answer that says something; fail after a bound."""
-    end = time.monotonic() + 2 * WITHIN_S + RECOVER_AFTER_MS / 1000
+    end = time.monotonic() + 2 * WITHIN_S
     while not (said := await ask()):
         assert time.monotonic() < end, f"not in time: {what}"
         await asyncio.sleep(0.1)
@@ -62,7 +75,7 @@ async def recovering(clients: Clients) -> int:
 async def test_a_node_restored_from_a_snapshot_made_under_load_loses_nothing_and_revives_nothing(
     tmp_path: Path,
 ) -> None:
-    async with serving(tmp_path) as (cluster, clients):
+    async with serving(tmp_path, env=KNOBS) as (cluster, clients):
         history: list[Operation] = []
         async with Load(clients, seed=1) as load:
             history = load.history
@@ -81,7 +94,7 @@ async def test_a_node_restored_from_a_snapshot_made_under_load_loses_nothing_and
         code, said = await restored(cluster[VICTIM].data_dir, later)
         assert code == 0
         assert "node n3 restored as of commit" in said
-        cluster[VICTIM].start()
+        cluster[VICTIM].start(env=KNOBS)
         await cluster[VICTIM].ready()
         assert await eventually(lambda: recovering(clients)) > 0
         # Reads through the node that has forgotten are right from its first answer on.
@@ -93,6 +106,7 @@ async def test_a_node_restored_from_a_snapshot_made_under_load_loses_nothing_and
             return "" if await recovering(clients) else "recovered"
 
         await holds(recovered, "all groups have recovered")
+        await until_equal(cluster, tmp_path / "rows", WITHIN_S)
         await read_everything(clients, history, ALL)
         assert_nothing_broken(violations(history))
         for key in doomed:

@@ -146,6 +146,11 @@ def test_every_flag_names_a_field(config_file: Path) -> None:
             "[timing]\nsuspect_ms = 1500\n",
             "timing.suspect_ms = 1500 (FILE): must be at least twice timing.heartbeat_ms = 1000",
         ),
+        (
+            "[timing]\nrecover_after_ms = 1500\n",
+            "timing.recover_after_ms = 1500 (FILE): must be at least 1000 more than"
+            " timing.attempt_ms = 2000",
+        ),
         ("insecure = 'perhaps'\n", 'insecure = "perhaps" (FILE): must be true or false'),
         ("limits = 3\n", "limits = 3 (FILE): must be a table of keys"),
         ("keyspaces = 3\n", "keyspaces = 3 (FILE): must be a list"),
