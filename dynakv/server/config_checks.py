@@ -161,7 +161,7 @@ def contradictions(config: "Config") -> Iterator[Wrong]:
         least = f"must be at least twice timing.heartbeat_ms = {timing.heartbeat_ms}"
         yield "timing.suspect_ms", timing.suspect_ms, least
     if timing.recover_after_ms < timing.attempt_ms + 1_000:
-        least = f"must be at least 1000 more than timing.attempt_ms = {timing.attempt_ms}"
+        least = f"must exceed timing.attempt_ms = {timing.attempt_ms} by 1000"
         yield "timing.recover_after_ms", timing.recover_after_ms, least
     names = [k.name for k in config.keyspaces]
     for i, name in enumerate(names):
