@@ -17,6 +17,9 @@ SECONDS = 60
 LAST_FOUND = {
     "stamp_before_request": 15,
     "dropped_after_one_pass": 21,
+    "recovering_counted": 80,
+    "recovers_with_one_too_few": 41,
+    "recovering_mark_not_durable": 74,
 }
 
 
