@@ -30,7 +30,6 @@ from dynakv.node.antientropy import AntiEntropy
 from dynakv.node.context import Context
 from dynakv.node.messages import STORE
 from dynakv.node.session import Ending, Synced
-from dynakv.node.tasks import Kind, Task
 
 _Where = tuple[int, int]  # keyspace id, group
 _WHAT_TO_DO: Final = (
@@ -50,10 +49,10 @@ class Recovery:
         self._busy: dict[_Where, None] = {}  # are being compared
         self._ending: dict[_Where, None] = {}  # their marks are being removed
         self._from_ms = ctx.now.mono_ms + ctx.config.recover_after_ms
-        self._task: Task | None = None  # while something recovers
+        self._looking = False
         if ctx.recovering:
             ctx.note("recovering", groups=len(ctx.recovering), what_to_do=_WHAT_TO_DO)
-            self._begin_task()
+            self._begin_to_look()
 
     def mark(self, groups: list[tuple[int, int]], why: str) -> None:
         """Mark groups (keyspace id, group) whose rows here are not to be trusted; durably."""
@@ -63,7 +62,7 @@ class Recovery:
         if not marked:
             return
         ctx.recovering.update(dict.fromkeys(marked))
-        self._begin_task()
+        self._begin_to_look()
         for where in marked:
             self._merged.pop(where, None)
             self._ending.pop(where, None)
@@ -80,30 +79,15 @@ class Recovery:
             self._ctx.note("loss_accepted", groups=len(wanted))
         return len(wanted)
 
-    def _begin_task(self) -> None:
-        ctx = self._ctx
-        if self._task is None:
-            about = "what was forgotten"
-            self._task = ctx.tasks.begin(Kind.RECOVERY, about, 0, ctx.now.mono_ms)
-            ctx.at(max(self._from_ms, ctx.now.mono_ms), self._look)
-        self._task.total = self._task.done + len(ctx.recovering)
-
-    def _recovered(self, where: _Where) -> None:
-        """Let a group answer again; after the last one nothing is left to do."""
-        ctx, task = self._ctx, self._task
-        if where not in ctx.recovering:
-            return
-        del ctx.recovering[where]
-        assert task is not None, "groups recover that no task stands for"
-        task.done += 1
-        if not ctx.recovering:
-            self._task = None
-            ctx.tasks.end(task, ctx.now.mono_ms)
-            ctx.note("recovered")
+    def _begin_to_look(self) -> None:
+        if not self._looking:
+            self._looking = True
+            self._ctx.at(max(self._from_ms, self._ctx.now.mono_ms), self._look)
 
     def _look(self) -> None:
         ctx = self._ctx
         if not ctx.recovering:
+            self._looking = False
             return
         ctx.at(ctx.now.mono_ms + ctx.config.recover_pause_ms, self._look)
         room = limits.RECOVERING_AT_ONCE - len(self._busy)
@@ -158,7 +142,9 @@ class Recovery:
         def durable(_: object) -> None:
             if where in self._ending:  # else it was marked again meanwhile
                 del self._ending[where]
-                self._recovered(where)
+                del ctx.recovering[where]
+                if not ctx.recovering:
+                    ctx.note("recovered")
 
         ctx.ask(STORE, Remember({_name(where): None}), 0, durable)
 

@@ -20,7 +20,6 @@ from dynakv.node.messages import (
     Scan,
 )
 from dynakv.node.repair_messages import Compare, Compared, Likeness, ScanLeaves
-from dynakv.node.tasks import TaskFigures
 from tests.node.cluster import Cluster, failure_of, stored_of
 from tests.node.cutting import CUT, OLD_MS, Cutter, old_cluster
 
@@ -247,21 +246,6 @@ def test_a_write_that_its_former_life_acknowledged_and_that_is_still_counted_is_
     cluster.pass_ms(30_000)
     assert recovering(cluster) == 0
     assert cluster.rows(key)[NODE].value == b"v"  # type: ignore[union-attr]
-
-
-def test_recovery_is_a_task_that_counts_groups() -> None:
-    cluster = forgetful("n1", "n3")
-    groups = recovering(cluster)
-
-    def task() -> TaskFigures:
-        told = cluster.nodes[NODE].context.tasks.figures(cluster.now.mono_ms)
-        (found,) = [task for task in told if task.kind == "recovery"]
-        return found
-
-    assert (task().state, task().done, task().total) == ("running", 0, groups)
-    cluster.unreachable.clear()
-    cluster.pass_ms(20_000)
-    assert (task().state, task().done, task().total) == ("done", groups, groups)
 
 
 def test_a_damaged_row_does_not_keep_a_group_from_recovering() -> None:

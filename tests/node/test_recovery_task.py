@@ -14,7 +14,7 @@ def recoveries(cluster: Cluster) -> list[TaskFigures]:
 
 
 def test_groups_that_recover_are_a_task_until_the_last_one_answers() -> None:
-    cluster = Cluster(3, replicas=3)
+    cluster = Cluster(3, replicas=3, config={"recover_after_ms": 0})
     for peer in ("n2", "n3"):
         cluster.failing[peer, Compare] = Reason.BROKEN
     cluster.pass_ms(1_000)
