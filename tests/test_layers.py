@@ -49,6 +49,8 @@ PROTOBUF_IMPORTERS = {
     "rpc/repair_codec.py": "the messages of repair, a part of the codec",
     "rpc/fields.py": "node.messages to and from the fields of KVStore",
     "rpc/kvstore.py": "the KVStore service",
+    "rpc/commands.py": "what Raft keyspaces do, to and from the messages of KVStore",
+    "rpc/command_methods.py": "the methods of KVStore that Raft keyspaces serve",
     "rpc/node_status.py": "what a node knows of itself, as its service shows it",
     "rpc/node_internal.py": "the NodeInternal service",
     "rpc/peers.py": "the links to other nodes",

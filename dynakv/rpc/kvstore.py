@@ -11,7 +11,7 @@ from typing import Final
 
 from dynakv.core.layout import DEFAULT_KEYSPACE
 from dynakv.core.record import Record
-from dynakv.errors import Failure, UsageError
+from dynakv.errors import UsageError
 from dynakv.node.messages import (
     KEEP_EXPIRY,
     ClientMessage,
@@ -22,12 +22,12 @@ from dynakv.node.messages import (
     List,
     Listed,
     Put,
-    Refused,
     Stored,
 )
 from dynakv.node.raft_messages import Executed
 from dynakv.rpc import pipeline
 from dynakv.rpc.collector import FULL, submit
+from dynakv.rpc.command_methods import CommandMethods
 from dynakv.rpc.fields import (
     after_of,
     check_times,
@@ -37,7 +37,7 @@ from dynakv.rpc.fields import (
     observed,
     range_of,
 )
-from dynakv.rpc.methods import Context, Method, timeout_ms, unary
+from dynakv.rpc.methods import Context, Method, Refusal, timeout_ms, unary
 from dynakv.rpc.node_status import NodeStatus
 from dynakv.rpc.node_tasks import NodeTasks
 from dynakv.rpc.ports import Inbox, SnapshotKeeper
@@ -64,6 +64,7 @@ class KVStore:
         self._ring_state = RingState(inbox)
         self._status = NodeStatus(inbox, wall_ms)
         self._tasks = NodeTasks(inbox)
+        self._commands = CommandMethods(inbox, self._hlc)
         self._snapshots = None if snapshots is None else SnapshotMethods(inbox, snapshots, wall_ms)
 
     def handlers(self) -> dict[str, Method]:
@@ -84,6 +85,7 @@ class KVStore:
             "StartRepair": unary(self._tasks.repair, tasks_pb2.StartRepairRequest),
             "PauseRepair": unary(self._tasks.pause, tasks_pb2.PauseRepairRequest),
             "AcceptLoss": unary(self._tasks.accept_loss, tasks_pb2.AcceptLossRequest),
+            **self._commands.handlers(),
         }
 
     def _snapshot_handlers(self) -> dict[str, Method]:
@@ -96,8 +98,10 @@ class KVStore:
             "DeleteSnapshot": unary(methods.delete, snapshots_pb2.DeleteSnapshotRequest),
         }
 
-    async def put(self, request: pb.PutRequest, context: Context) -> pb.PutResponse | Failure:
+    async def put(self, request: pb.PutRequest, context: Context) -> pb.PutResponse | Refusal:
         """Write one key."""
+        if request.HasField("condition") or request.HasField("request_id"):
+            return await self._commands.put(request, context)
         expiry_ms = request.expires_at_ms
         if request.ttl_ms or expiry_ms or request.keep_ttl:
             _check_expiry(request.ttl_ms, expiry_ms, keep=request.keep_ttl)
@@ -118,7 +122,7 @@ class KVStore:
                 timeout_ms(context),
             )
         )
-        if isinstance(part, Failure):
+        if isinstance(part, Refusal):
             return part
         assert isinstance(part, Stored)
         return pb.PutResponse(
@@ -127,7 +131,7 @@ class KVStore:
             previous=_previous(part),
         )
 
-    async def get(self, request: pb.GetRequest, context: Context) -> pb.GetResponse | Failure:
+    async def get(self, request: pb.GetRequest, context: Context) -> pb.GetResponse | Refusal:
         """Read one key."""
         part = await self._ask(
             Get(
@@ -136,17 +140,20 @@ class KVStore:
                 level_of(request.level),
                 request.r,
                 timeout_ms(context),
+                request.max_age_ms if request.HasField("max_age_ms") else None,
             )
         )
-        if isinstance(part, Failure):
+        if isinstance(part, Refusal):
             return part
         assert isinstance(part, Found)
-        return _found(self._hlc(), part.records[0])
+        return _found(self._hlc(), part.records[0], part.leader)
 
     async def delete(
         self, request: pb.DeleteRequest, context: Context
-    ) -> pb.DeleteResponse | Failure:
+    ) -> pb.DeleteResponse | Refusal:
         """Delete one key."""
+        if request.HasField("condition") or request.HasField("request_id"):
+            return await self._commands.delete(request, context)
         stamped = request.HasField("stamp")
         part = await self._ask(
             Put(
@@ -161,7 +168,7 @@ class KVStore:
                 timeout_ms=timeout_ms(context),
             )
         )
-        if isinstance(part, Failure):
+        if isinstance(part, Refusal):
             return part
         assert isinstance(part, Stored)
         return pb.DeleteResponse(
@@ -172,12 +179,14 @@ class KVStore:
 
     async def expire(
         self, request: pb.ExpireRequest, context: Context
-    ) -> pb.ExpireResponse | Failure:
+    ) -> pb.ExpireResponse | Refusal:
         """Set the deadline of one key."""
         ttl_ms, expires_at_ms = request.ttl_ms, request.expires_at_ms
         _check_expiry(ttl_ms, expires_at_ms, keep=False)
         if not ttl_ms and not expires_at_ms:
             raise UsageError("expire needs ttl_ms or expires_at_ms above 0; Persist removes both")
+        if request.when or request.HasField("request_id"):
+            return await self._commands.expire(request, context)
         part = await self._ask(
             Expire(
                 request.keyspace or DEFAULT_KEYSPACE,
@@ -189,15 +198,17 @@ class KVStore:
                 timeout_ms(context),
             )
         )
-        if isinstance(part, Failure):
+        if isinstance(part, Refusal):
             return part
         assert isinstance(part, Expired)
         return pb.ExpireResponse(hlc=self._hlc(), applied=part.applied[0])
 
     async def persist(
         self, request: pb.PersistRequest, context: Context
-    ) -> pb.PersistResponse | Failure:
+    ) -> pb.PersistResponse | Refusal:
         """Remove the deadline of one key."""
+        if request.HasField("request_id"):
+            return await self._commands.persist(request, context)
         part = await self._ask(
             Expire(
                 request.keyspace or DEFAULT_KEYSPACE,
@@ -207,12 +218,12 @@ class KVStore:
                 timeout_ms=timeout_ms(context),
             )
         )
-        if isinstance(part, Failure):
+        if isinstance(part, Refusal):
             return part
         assert isinstance(part, Expired)
         return pb.PersistResponse(hlc=self._hlc(), applied=part.applied[0])
 
-    async def list(self, request: pb.ListRequest, context: Context) -> pb.ListResponse | Failure:
+    async def list(self, request: pb.ListRequest, context: Context) -> pb.ListResponse | Refusal:
         """List a page of keys."""
         start, end = range_of(request)
         part = await self._ask(
@@ -226,7 +237,7 @@ class KVStore:
                 timeout_ms(context),
             )
         )
-        if isinstance(part, Failure):
+        if isinstance(part, Refusal):
             return part
         assert isinstance(part, Listed)
         return pb.ListResponse(
@@ -245,10 +256,10 @@ class KVStore:
 
     async def pipeline(
         self, request: pb.PipelineRequest, context: Context
-    ) -> pb.PipelineResponse | Failure:
+    ) -> pb.PipelineResponse | Refusal:
         """Run many requests."""
         results = await pipeline.run(self._inbox, request, lambda: timeout_ms(context))
-        if isinstance(results, Failure):
+        if isinstance(results, Refusal):
             return results
         return pb.PipelineResponse(hlc=self._hlc(), results=results)
 
@@ -268,12 +279,11 @@ class KVStore:
 
     async def _ask(
         self, message: ClientMessage
-    ) -> Stored | Found | Expired | Listed | Executed | Failure:
+    ) -> Stored | Found | Expired | Listed | Executed | Refusal:
         collector = submit(self._inbox, message)
         if collector is None:
             return FULL
-        part = (await collector.parts())[0]
-        return part.failure if isinstance(part, Refused) else part
+        return (await collector.parts())[0]
 
     def _hlc(self) -> int:
         return self._inbox.header().hlc
@@ -290,16 +300,17 @@ def _previous(part: Stored) -> pb.Observed | None:
     return None if part.previous is None else observed(part.previous[0])
 
 
-def _found(hlc: int, record: Record | None) -> pb.GetResponse:
+def _found(hlc: int, record: Record | None, leader: str) -> pb.GetResponse:
     if record is None:
-        return pb.GetResponse(hlc=hlc)
+        return pb.GetResponse(hlc=hlc, leader=leader)
     stamp = pb.Stamp(time=record.value_time, writer=record.value_writer)
     if record.value is None:
-        return pb.GetResponse(hlc=hlc, stamp=stamp)
+        return pb.GetResponse(hlc=hlc, stamp=stamp, leader=leader)
     return pb.GetResponse(
         hlc=hlc,
         found=True,
         value=record.value,
         stamp=stamp,
         expires_at_ms=deadline_ms(record),
+        leader=leader,
     )

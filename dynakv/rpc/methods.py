@@ -1,7 +1,8 @@
 """One way to serve a unary method: what is wrong with a call becomes its status, no stack trace.
 
-A method returns its response or a Failure, or raises UsageError for a request that contradicts
-itself, PeerError for one that no member of a cluster sends. Bytes that are no request at all are
+A method returns its response or why there is none (a Failure, or the node's Refused), or raises
+UsageError for a request that contradicts itself, PeerError for one that no member of a cluster
+sends. Bytes that are no request at all are
 refused here as well: left to gRPC they would become UNKNOWN, which tells a writer that the write
 may have happened.
 """
@@ -15,15 +16,17 @@ from grpc.aio import ServicerContext
 
 from dynakv import limits
 from dynakv.errors import Failure, Kind, PeerError, UsageError
+from dynakv.node.messages import Refused
 from dynakv.rpc import status
 
 Context = ServicerContext[Any, Any]
 Method: TypeAlias = "RpcMethodHandler[Any, Any]"  # generic for the type checker only
 Request = TypeVar("Request", bound=Message)
+Refusal = Failure | Refused
 
 
 def unary(
-    method: Callable[[Request, Context], Awaitable[Message | Failure]], request_type: type[Request]
+    method: Callable[[Request, Context], Awaitable[Message | Refusal]], request_type: type[Request]
 ) -> Method:
     """Return the gRPC handler that serves `method`."""
 
@@ -38,6 +41,8 @@ def unary(
             response = await method(request, context)
         except (UsageError, PeerError) as error:
             response = Failure(Kind.INVALID, str(error))
+        if isinstance(response, Refused):
+            await status.abort(context, response.failure, response.leader)
         if isinstance(response, Failure):
             await status.abort(context, response)
         return response.SerializeToString()

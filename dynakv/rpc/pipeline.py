@@ -28,13 +28,14 @@ from dynakv.node.messages import (
     Refused,
     Stored,
 )
-from dynakv.rpc import status
+from dynakv.node.raft_messages import Execute, Executed
+from dynakv.rpc import commands, status
 from dynakv.rpc.collector import FULL, Collector, submit
 from dynakv.rpc.fields import check_times, deadline_ms, level_of, observed
 from dynakv.rpc.ports import Inbox
 from dynakv.v1 import kvstore_pb2 as pb
 
-KeysMessage = Put | Get | Expire
+StepMessage = Put | Get | Expire | Execute
 
 
 async def run(
@@ -45,24 +46,26 @@ async def run(
     `timeout_ms` says what is left of the caller's deadline, 0 without one. Raises UsageError where
     the request contradicts itself or holds too many keys.
     """
-    messages = messages_of(request)
+    messages = messages_of(inbox, request)
     answers: list[list[ClientReply]] = [[] for _ in messages]
     running: list[tuple[int, Collector]] = []
     seen = _Seen()
     started = False
     for place, message in enumerate(messages):
-        if not message.keys:
+        entries = _entries_in(message)
+        if not entries:
             continue  # the node answers entries: there is none to answer
-        if seen.conflicts(message):
+        keys = _keys_of(message)
+        if seen.conflicts(message, keys):
             await _finish(running, answers)
             seen = _Seen()
-        seen.add(message)
-        collector = submit(inbox, replace(message, timeout_ms=timeout_ms()), len(message.keys))
+        seen.add(message, keys)
+        collector = submit(inbox, replace(message, timeout_ms=timeout_ms()), entries)
         if collector is not None:
             running.append((place, collector))
             started = True
         elif started:
-            answers[place] = [Refused(list(range(len(message.keys))), FULL)]
+            answers[place] = [Refused(list(range(entries)), FULL)]
         else:
             return FULL
     await _finish(running, answers)
@@ -75,6 +78,16 @@ async def _finish(running: list[tuple[int, Collector]], answers: list[list[Clien
     running.clear()
 
 
+def _entries_in(message: StepMessage) -> int:
+    return len(message.batches) if isinstance(message, Execute) else len(message.keys)
+
+
+def _keys_of(message: StepMessage) -> list[bytes]:
+    if isinstance(message, Execute):
+        return [operation.key for batch in message.batches for operation in batch]
+    return message.keys
+
+
 class _Seen:
     """The keys of the steps that run side by side."""
 
@@ -84,20 +97,20 @@ class _Seen:
         self._read: set[bytes] = set()
         self._written: set[bytes] = set()
 
-    def conflicts(self, message: KeysMessage) -> bool:
+    def conflicts(self, message: StepMessage, keys: list[bytes]) -> bool:
         """Say whether the message's order against those steps can be seen."""
-        if not self._written.isdisjoint(message.keys):
+        if not self._written.isdisjoint(keys):
             return True
-        return not isinstance(message, Get) and not self._read.isdisjoint(message.keys)
+        return not isinstance(message, Get) and not self._read.isdisjoint(keys)
 
-    def add(self, message: KeysMessage) -> None:
-        (self._read if isinstance(message, Get) else self._written).update(message.keys)
+    def add(self, message: StepMessage, keys: list[bytes]) -> None:
+        (self._read if isinstance(message, Get) else self._written).update(keys)
 
 
 # --- in --------------------------------------------------------------------------------------
 
 
-def messages_of(request: pb.PipelineRequest) -> list[KeysMessage]:
+def messages_of(inbox: Inbox, request: pb.PipelineRequest) -> list[StepMessage]:
     """Return a message for each step, without a timeout.
 
     Raises UsageError for unknown kinds and levels, columns that do not fit, times out of range,
@@ -111,8 +124,13 @@ def messages_of(request: pb.PipelineRequest) -> list[KeysMessage]:
                 f"values of the pipeline have {size} bytes together:"
                 f" at most {limits.REQUEST_BYTES_MAX} are allowed"
             )
-    messages = [_message_of(f"steps[{i}]", s, request, level) for i, s in enumerate(request.steps)]
-    keys = sum(len(message.keys) for message in messages)
+    messages = [
+        _execute_of(inbox, f"steps[{i}].execute", step.execute, request)
+        if step.WhichOneof("kind") == "execute"
+        else _message_of(f"steps[{i}]", step, request, level)
+        for i, step in enumerate(request.steps)
+    ]
+    keys = sum(len(_keys_of(message)) for message in messages)
     if keys > limits.REQUEST_KEYS_MAX:
         raise UsageError(
             f"the pipeline has {keys} keys; at most {limits.REQUEST_KEYS_MAX} fit into one"
@@ -120,15 +138,26 @@ def messages_of(request: pb.PipelineRequest) -> list[KeysMessage]:
     return messages
 
 
+def _execute_of(
+    inbox: Inbox, name: str, step: pb.ExecuteStep, request: pb.PipelineRequest
+) -> Execute:
+    if request.level or request.w:
+        raise UsageError(f"{name}: a keyspace in Raft mode knows no level and no w; leave them out")
+    return commands.execute_of(
+        inbox, f"{name}.batches", request.keyspace, step.batches, previous=step.previous
+    )
+
+
 def _message_of(
     name: str, step: pb.Step, request: pb.PipelineRequest, level: Level | None
-) -> KeysMessage:
+) -> StepMessage:
     keyspace = request.keyspace or DEFAULT_KEYSPACE
     match step.WhichOneof("kind"):
         case "put":
             return _put_of(f"{name}.put", step.put, request, level)
         case "get":
-            return Get(keyspace, step.get.keys[:], level, request.r)
+            age_ms = request.max_age_ms if request.HasField("max_age_ms") else None
+            return Get(keyspace, step.get.keys[:], level, request.r, max_age_ms=age_ms)
         case "delete":
             delete = step.delete
             keys: list[bytes] = delete.keys[:]
@@ -235,12 +264,14 @@ def _column(name: str, given: Sequence[int], count: int) -> list[int] | None:
 # --- out -------------------------------------------------------------------------------------
 
 
-def _result_of(message: KeysMessage, parts: Sequence[ClientReply]) -> pb.StepResult:
+def _result_of(message: StepMessage, parts: Sequence[ClientReply]) -> pb.StepResult:
     result = pb.StepResult()
-    count = len(message.keys)
+    count = _entries_in(message)
     for part in parts:
         if isinstance(part, Refused):
-            result.errors.append(status.entry_errors(part.entries, part.failure))
+            result.errors.append(status.entry_errors(part.entries, part.failure, part.leader))
+        elif isinstance(part, Found | Executed) and part.leader:
+            result.leaders.add(entries=part.entries, leader=part.leader)
     match message:
         case Put():
             result.stored.SetInParent()
@@ -253,9 +284,23 @@ def _result_of(message: KeysMessage, parts: Sequence[ClientReply]) -> pb.StepRes
             result.applied.SetInParent()
             expired = [part for part in parts if isinstance(part, Expired)]
             _fill_applied(result.applied, expired, count)
+        case Execute():
+            result.executed.SetInParent()
+            executed = [part for part in parts if isinstance(part, Executed)]
+            _fill_executed(result.executed, executed, count, previous=message.previous)
         case _:
             assert_never(message)
     return result
+
+
+def _fill_executed(
+    out: pb.ExecutedEntries, parts: Iterable[Executed], count: int, *, previous: bool
+) -> None:
+    results = [pb.BatchResult()] * count
+    for part in parts:
+        for entry, batch in zip(part.entries, part.results, strict=True):
+            results[entry] = commands.result_of(batch, previous=previous)
+    out.batches.extend(results)
 
 
 def _fill_stored(

@@ -44,14 +44,17 @@ _RETRIES_OUT: Final = {
 }
 
 
-def details_of(failure: Failure) -> bytes:
-    """Return the serialised google.rpc.Status of a failure."""
+def details_of(failure: Failure, leader: str = "") -> bytes:
+    """Return the serialised google.rpc.Status of a failure; `leader` is the node to ask instead."""
     info = Any()
+    metadata = {"retry": _RETRIES[failure.kind]}
+    if leader:
+        metadata["leader"] = leader
     info.Pack(
         ErrorInfo(
             reason=failure.kind.name,
             domain=DOMAIN,
-            metadata={"retry": _RETRIES[failure.kind]},
+            metadata=metadata,
         )
     )
     code = _number(CODES[failure.kind])
@@ -59,12 +62,17 @@ def details_of(failure: Failure) -> bytes:
     return raw
 
 
-async def abort(context: ServicerContext, failure: Failure) -> Never:  # type: ignore[type-arg]
+async def abort(
+    context: ServicerContext,  # type: ignore[type-arg]
+    failure: Failure,
+    leader: str = "",
+) -> Never:
     """End a call with a failure; raises what gRPC ends calls with."""
-    await context.abort(CODES[failure.kind], failure.reason, ((DETAILS_KEY, details_of(failure)),))
+    details = ((DETAILS_KEY, details_of(failure, leader)),)
+    await context.abort(CODES[failure.kind], failure.reason, details)
 
 
-def entry_errors(entries: Iterable[int], failure: Failure) -> pb.EntryErrors:
+def entry_errors(entries: Iterable[int], failure: Failure, leader: str = "") -> pb.EntryErrors:
     """Return the failure of some entries of a step."""
     return pb.EntryErrors(
         entries=entries,
@@ -72,6 +80,7 @@ def entry_errors(entries: Iterable[int], failure: Failure) -> pb.EntryErrors:
         reason=failure.kind.name,
         message=failure.reason,
         retry=_RETRIES_OUT[_RETRIES[failure.kind]],
+        leader=leader,
     )
 
 

@@ -73,6 +73,21 @@ class KVStoreStub(object):
                 request_serializer=dynakv_dot_v1_dot_kvstore__pb2.PipelineRequest.SerializeToString,
                 response_deserializer=dynakv_dot_v1_dot_kvstore__pb2.PipelineResponse.FromString,
                 _registered_method=True)
+        self.Append = channel.unary_unary(
+                '/dynakv.v1.KVStore/Append',
+                request_serializer=dynakv_dot_v1_dot_kvstore__pb2.AppendRequest.SerializeToString,
+                response_deserializer=dynakv_dot_v1_dot_kvstore__pb2.AppendResponse.FromString,
+                _registered_method=True)
+        self.Increment = channel.unary_unary(
+                '/dynakv.v1.KVStore/Increment',
+                request_serializer=dynakv_dot_v1_dot_kvstore__pb2.IncrementRequest.SerializeToString,
+                response_deserializer=dynakv_dot_v1_dot_kvstore__pb2.IncrementResponse.FromString,
+                _registered_method=True)
+        self.Execute = channel.unary_unary(
+                '/dynakv.v1.KVStore/Execute',
+                request_serializer=dynakv_dot_v1_dot_kvstore__pb2.ExecuteRequest.SerializeToString,
+                response_deserializer=dynakv_dot_v1_dot_kvstore__pb2.ExecuteResponse.FromString,
+                _registered_method=True)
         self.Handshake = channel.unary_unary(
                 '/dynakv.v1.KVStore/Handshake',
                 request_serializer=dynakv_dot_v1_dot_kvstore__pb2.HandshakeRequest.SerializeToString,
@@ -178,6 +193,27 @@ class KVStoreServicer(object):
     def Pipeline(self, request, context):
         """Runs many requests in order, each with its own result. It is no transaction: others may see
         part of it, and part of it may fail.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def Append(self, request, context):
+        """Adds to the end of a value. Of Raft keyspaces only, as are the next two.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def Increment(self, request, context):
+        """Adds to a number in decimal digits.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def Execute(self, request, context):
+        """Runs several operations on keys of one shard group as a whole, or not at all.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -295,6 +331,21 @@ def add_KVStoreServicer_to_server(servicer, server):
                     servicer.Pipeline,
                     request_deserializer=dynakv_dot_v1_dot_kvstore__pb2.PipelineRequest.FromString,
                     response_serializer=dynakv_dot_v1_dot_kvstore__pb2.PipelineResponse.SerializeToString,
+            ),
+            'Append': grpc.unary_unary_rpc_method_handler(
+                    servicer.Append,
+                    request_deserializer=dynakv_dot_v1_dot_kvstore__pb2.AppendRequest.FromString,
+                    response_serializer=dynakv_dot_v1_dot_kvstore__pb2.AppendResponse.SerializeToString,
+            ),
+            'Increment': grpc.unary_unary_rpc_method_handler(
+                    servicer.Increment,
+                    request_deserializer=dynakv_dot_v1_dot_kvstore__pb2.IncrementRequest.FromString,
+                    response_serializer=dynakv_dot_v1_dot_kvstore__pb2.IncrementResponse.SerializeToString,
+            ),
+            'Execute': grpc.unary_unary_rpc_method_handler(
+                    servicer.Execute,
+                    request_deserializer=dynakv_dot_v1_dot_kvstore__pb2.ExecuteRequest.FromString,
+                    response_serializer=dynakv_dot_v1_dot_kvstore__pb2.ExecuteResponse.SerializeToString,
             ),
             'Handshake': grpc.unary_unary_rpc_method_handler(
                     servicer.Handshake,
@@ -541,6 +592,87 @@ class KVStore(object):
             '/dynakv.v1.KVStore/Pipeline',
             dynakv_dot_v1_dot_kvstore__pb2.PipelineRequest.SerializeToString,
             dynakv_dot_v1_dot_kvstore__pb2.PipelineResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Append(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/dynakv.v1.KVStore/Append',
+            dynakv_dot_v1_dot_kvstore__pb2.AppendRequest.SerializeToString,
+            dynakv_dot_v1_dot_kvstore__pb2.AppendResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Increment(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/dynakv.v1.KVStore/Increment',
+            dynakv_dot_v1_dot_kvstore__pb2.IncrementRequest.SerializeToString,
+            dynakv_dot_v1_dot_kvstore__pb2.IncrementResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Execute(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/dynakv.v1.KVStore/Execute',
+            dynakv_dot_v1_dot_kvstore__pb2.ExecuteRequest.SerializeToString,
+            dynakv_dot_v1_dot_kvstore__pb2.ExecuteResponse.FromString,
             options,
             channel_credentials,
             insecure,

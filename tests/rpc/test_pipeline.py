@@ -26,6 +26,7 @@ from dynakv.rpc import pipeline
 from dynakv.rpc.servers import serve_clients
 from dynakv.v1 import kvstore_pb2 as pb
 from dynakv.v1 import kvstore_pb2_grpc
+from tests.rpc.conftest import FakeInbox
 
 Run = Callable[[Coroutine[Any, Any, None]], None]
 
@@ -73,7 +74,7 @@ def test_each_kind_becomes_one_message() -> None:
         r=1,
         w=2,
     )
-    assert pipeline.messages_of(whole) == [
+    assert pipeline.messages_of(FakeInbox(), whole) == [
         Put("ks", [b"a", b"c"], [b"1", b"2"], w=2),
         Get("ks", [b"a", b"b"], r=1),
         Put("ks", [b"d"], [None], w=2, previous=True),
@@ -85,13 +86,13 @@ def test_each_kind_becomes_one_message() -> None:
 def test_a_column_of_one_holds_for_all_keys() -> None:
     keys, values = [b"a", b"b"], [b"1", b"2"]
     put = pb.PutStep(keys=keys, values=values, ttls_ms=[7], times=[1, 2], writers=[9])
-    (message,) = pipeline.messages_of(request(step(put=put)))
+    (message,) = pipeline.messages_of(FakeInbox(), request(step(put=put)))
     assert message == Put("default", keys, values, [7, 7], None, [1, 2], [9, 9])
 
 
 def test_keep_ttl_holds_for_all_keys() -> None:
     put = pb.PutStep(keys=[b"a", b"b"], values=[b"1", b"2"], keep_ttl=True)
-    (message,) = pipeline.messages_of(request(step(put=put)))
+    (message,) = pipeline.messages_of(FakeInbox(), request(step(put=put)))
     assert isinstance(message, Put)
     assert message.expiries_ms == [KEEP_EXPIRY] * 2
 
@@ -123,7 +124,7 @@ K = [b"a", b"b", b"c"]
 )
 def test_a_bad_step_is_named_and_nothing_of_the_pipeline_is_done(bad: pb.Step, names: str) -> None:
     with pytest.raises(UsageError, match=names):
-        pipeline.messages_of(request(GET, bad))
+        pipeline.messages_of(FakeInbox(), request(GET, bad))
 
 
 def test_parts_in_any_order_make_one_result_per_step(inbox: Any, run: Run) -> None:
