@@ -7,6 +7,7 @@ to the same: the leader's clock at the proposal, and the request id by which a r
 applies it; Raft itself carries it as bytes (`encode`, `decode`).
 """
 
+from collections.abc import Sequence
 from enum import IntEnum
 from typing import Final
 
@@ -119,6 +120,7 @@ class Command(Struct, frozen=True, array_like=True):
     sequence: int = 0  # of the client's requests to this group, rising
     settled_below: int = 0  # of the lower ones the client awaits no answer any more
     issued_ms: int = 0  # the client's wall clock at the first attempt
+    previous: bool = True  # whether results show records; they are stored for retries
 
 
 class Done(Struct, frozen=True, tag=0, array_like=True):
@@ -158,6 +160,8 @@ class Forgotten(Struct, frozen=True, tag=4, array_like=True):
 Result = Done | Unmet | Wrong | Skipped | Forgotten
 
 _decode_command: Final = msgpack.Decoder(Command).decode
+_decode_commands: Final = msgpack.Decoder(tuple[Command, ...]).decode
+_decode_results: Final = msgpack.Decoder(tuple[Result, ...]).decode
 
 
 def encode(command: Command) -> bytes:
@@ -168,3 +172,23 @@ def encode(command: Command) -> bytes:
 def decode(raw: bytes) -> Command:
     """Return the command of `encode`. Raises msgspec.DecodeError on anything else."""
     return _decode_command(raw)
+
+
+def encode_all(commands: Sequence[Command]) -> bytes:
+    """Return commands that share a log entry, in order; each is still done by itself."""
+    return msgpack.encode(commands)
+
+
+def decode_all(raw: bytes) -> tuple[Command, ...]:
+    """Return the commands of `encode_all`. Raises msgspec.DecodeError on anything else."""
+    return _decode_commands(raw)
+
+
+def encode_results(results: tuple[Result, ...]) -> bytes:
+    """Return the results of one command as MessagePack."""
+    return msgpack.encode(results)
+
+
+def decode_results(raw: bytes) -> tuple[Result, ...]:
+    """Return the results of `encode_results`. Raises msgspec.DecodeError on anything else."""
+    return _decode_results(raw)

@@ -162,10 +162,19 @@ def _run(
         if isinstance(result, Done):
             # An expired row goes with whatever is done to its key.
             state[key] = new
+    if not command.previous:
+        results = [_brief(result) for result in results]
     if failed:
         return {}, tuple(r if not isinstance(r, Done) else Skipped() for r in results)
     writes = {key: row for key, row in state.items() if row is not rows.get(key)}
     return writes, tuple(results)
+
+
+def _brief(result: Result) -> Result:
+    """Return the result without the record that it shows."""
+    if isinstance(result, Done):
+        return replace(result, before=None)
+    return Unmet(None) if isinstance(result, Unmet) else result
 
 
 def _one(operation: Operation, old: Record | None, now_ms: int, time: int, writer: int) -> _Outcome:

@@ -10,23 +10,55 @@ was merged from enough other replicas heals it.
 """
 
 from collections.abc import Iterable, Mapping
-from typing import Final
 
 from msgspec import Struct
 from msgspec.structs import replace
 
 from dynakv import limits
+from dynakv.core.raft_write import (
+    RaftWrite,
+    RaftWritten,
+    raft_apply,
+    raft_bytes,
+    raft_read_set,
+    raft_rows,
+)
 from dynakv.core.record import Record, above, merge
+from dynakv.core.row import DAMAGED, Damaged, Row, RowKey
 
-RowKey = tuple[int, int, bytes]  # keyspace id, group, key
-
-
-class Damaged(Struct, frozen=True):
-    """Stands for a row whose content fails its checksum."""
-
-
-DAMAGED: Final = Damaged()
-Row = Record | Damaged | None
+__all__ = [
+    "DAMAGED",
+    "CeilingRaised",
+    "CountRecords",
+    "Counted",
+    "Damaged",
+    "DropRecords",
+    "Dropped",
+    "FactsKept",
+    "MergeRecords",
+    "Merged",
+    "Operation",
+    "Page",
+    "RaftWrite",
+    "RaftWritten",
+    "RaiseCeiling",
+    "Read",
+    "ReadRecords",
+    "ReadReply",
+    "Remember",
+    "Remembered",
+    "Reply",
+    "Row",
+    "RowKey",
+    "Rows",
+    "ScanRecords",
+    "apply",
+    "bytes_in",
+    "facts_in",
+    "outlines",
+    "read_set",
+    "rows_in",
+]
 
 
 class MergeRecords(Struct, frozen=True, gc=False):
@@ -144,9 +176,9 @@ class CeilingRaised(Struct, frozen=True, gc=False):
     ceiling_ms: int
 
 
-Operation = MergeRecords | DropRecords | Remember | RaiseCeiling
+Operation = MergeRecords | DropRecords | Remember | RaiseCeiling | RaftWrite
 Read = ReadRecords | ScanRecords | CountRecords
-Reply = Merged | Dropped | FactsKept | CeilingRaised
+Reply = Merged | Dropped | FactsKept | CeilingRaised | RaftWritten
 ReadReply = Rows | Page | Counted
 
 
@@ -177,6 +209,8 @@ def read_set(operations: Iterable[Operation]) -> dict[RowKey, None]:
             keyspace = operation.keyspace
             for group, key in zip(operation.groups, operation.keys, strict=True):
                 wanted[keyspace, group, key] = None
+        elif isinstance(operation, RaftWrite):
+            wanted.update(dict.fromkeys(raft_read_set(operation)))
     return wanted
 
 
@@ -196,6 +230,8 @@ def apply(
             replies.append(_drop_records(operation, rows, writes))
         elif isinstance(operation, Remember):
             replies.append(FactsKept())
+        elif isinstance(operation, RaftWrite):
+            replies.append(raft_apply(operation, rows, writes))
         else:
             replies.append(CeilingRaised(operation.ceiling_ms))
     return writes, replies
@@ -219,6 +255,8 @@ def rows_in(operation: Operation) -> int:
             return len(operation.keys)
         case Remember():
             return len(operation.facts)
+        case RaftWrite():
+            return raft_rows(operation)
         case RaiseCeiling():
             return 1
 
@@ -232,6 +270,8 @@ def bytes_in(operation: Operation) -> int:
             return sum(map(len, operation.keys))
         case Remember():
             return sum(len(name) + len(fact or b"") for name, fact in operation.facts.items())
+        case RaftWrite():
+            return raft_bytes(operation)
         case RaiseCeiling():
             return 8
 
