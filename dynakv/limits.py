@@ -192,6 +192,7 @@ ADOPT_MS: Final = 1_000  # how long a floor that a peer stands under waits to be
 FLOORS_ADOPTED_MAX: Final = 256  # ... and how many then become durable together
 
 # --- Raft ------------------------------------------------------------------------------------
+RAFT_TICK_MS: Final = 100
 RAFT_ELECTION_TICKS: Final = 10  # of 100 ms: timeouts of 1 to 2 s
 RAFT_HEARTBEAT_TICKS: Final = 1
 RAFT_MESSAGE_BYTES_MAX: Final = FRAME_BYTES_MAX  # entries of one append: a frame of the data lane
@@ -201,3 +202,13 @@ RAFT_INFLIGHT_MESSAGES_MAX: Final = 64  # appends to one follower
 RAFT_INFLIGHT_BYTES_MAX: Final = 4 << 20  # of one group to one follower
 RAFT_READS_MAX: Final = 10_000  # waiting in one group; more are refused at once
 RAFT_GROUPS_MAX: Final = 4096  # members on one node: 256 keyspaces of 16 groups
+RAFT_OPERATION_BYTES: Final = 64  # what an operation weighs in an entry beside key and value
+RAFT_FRAME_BYTES_MAX: Final = 1 << 20  # of entries in one ask to a peer; the rest is one more
+RAFT_ATTEMPT_MS: Final = 1_000  # of one ask to a leader: then another one may be found
+RAFT_RETRY_MS: Final = 50  # between looks for a leader of those who wait for one
+RAFT_LOG_ENTRIES_MAX: Final = 4_096  # applied ones kept for followers that lag; then compacted ...
+RAFT_LOG_ENTRIES_KEPT: Final = 1_024  # ... down to so many
+RAFT_COMPACTED_MAX: Final = 512  # of one write: rows to remove
+RAFT_IDLE_TICKS: Final = 20  # of nothing to do, then a leader lets its group sleep
+RAFT_BALANCE_MS: Final = 5_000  # between looks whether a group has a better leader
+RAFT_ID_WINDOW: Final = REQUEST_OUTCOMES_MAX // 2  # ids a node may await under one client id

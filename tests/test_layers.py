@@ -47,6 +47,7 @@ PROTOBUF_IMPORTERS = {
     "rpc/codec.py": "node.messages to and from the frames between nodes",
     "rpc/record_columns.py": "records to and from columns, a part of the codec",
     "rpc/repair_codec.py": "the messages of repair, a part of the codec",
+    "rpc/raft_codec.py": "the messages of Raft keyspaces, a part of the codec",
     "rpc/fields.py": "node.messages to and from the fields of KVStore",
     "rpc/kvstore.py": "the KVStore service",
     "rpc/commands.py": "what Raft keyspaces do, to and from the messages of KVStore",

@@ -12,7 +12,7 @@ from dynakv.core.cache import RecordCache
 from dynakv.core.clock_guard import ClockGuard
 from dynakv.core.hashtree import HashTrees
 from dynakv.core.hlc import HybridClock
-from dynakv.core.layout import Keyspace, NodeId, decode, group_shift, token_of
+from dynakv.core.layout import Keyspace, Mode, NodeId, decode, group_shift, token_of
 from dynakv.core.members import Members
 from dynakv.core.record import Record
 from dynakv.core.table import Remembered
@@ -67,6 +67,11 @@ class Config(Struct, frozen=True):
     repair_interval_ms: int = limits.REPAIR_INTERVAL_MS
     clean_after_ms: int = limits.CLEAN_AFTER_MS
     scrub_every_ms: int = limits.SCRUB_EVERY_MS
+    raft_tick_ms: int = limits.RAFT_TICK_MS
+    raft_balance_ms: int = limits.RAFT_BALANCE_MS
+    raft_attempt_ms: int = limits.RAFT_ATTEMPT_MS
+    raft_log_entries_max: int = limits.RAFT_LOG_ENTRIES_MAX
+    raft_log_entries_kept: int = limits.RAFT_LOG_ENTRIES_KEPT
 
     @property
     def look_ms(self) -> int:
@@ -164,6 +169,8 @@ class Placement:
         "keyspace",
         "keyspace_id",
         "name",
+        "raft",
+        "raft_groups",
         "replicas",
         "shift",
     )
@@ -179,7 +186,11 @@ class Placement:
         # One tuple object per distinct set of replicas, so that equal sets compare by identity.
         distinct: dict[tuple[NodeId, ...], tuple[NodeId, ...]] = {}
         self.replicas = [distinct.setdefault(r, r) for r in map(_in_order, keyspace.placement)]
-        self.held = [node_id in replicas for replicas in self.replicas]
+        mine = [node_id in replicas for replicas in self.replicas]
+        self.raft = keyspace.settings.mode is Mode.RAFT
+        # Groups whose replicas merge, compare and collect; those of a Raft keyspace have a log.
+        self.held = [False] * len(mine) if self.raft else mine
+        self.raft_groups = [i for i, here in enumerate(mine) if here] if self.raft else []
 
     def holds(self, group: int) -> bool:
         """Say whether there is such a group and this node is a replica of it."""

@@ -22,7 +22,7 @@ from msgspec import Struct
 from dynakv.core.layout import Level
 from dynakv.core.record import Record
 from dynakv.errors import Failure
-from dynakv.node.raft_messages import Execute, Executed
+from dynakv.node.raft_messages import Execute, Executed, RaftMessage, RaftReply
 from dynakv.node.repair_messages import (
     Compare,
     Compared,
@@ -288,9 +288,18 @@ class Failed(Struct, frozen=True, gc=False):
     reason: Reason
 
 
-PeerMessage = Save | Load | Scan | Beat | Compare | ScanLeaves | Fence | RaiseFloor
+PeerMessage = Save | Load | Scan | Beat | Compare | ScanLeaves | Fence | RaiseFloor | RaftMessage
 PeerReply = (
-    Saved | Loaded | Scanned | Beaten | Compared | LeavesScanned | Fenced | FloorRaised | Failed
+    Saved
+    | Loaded
+    | Scanned
+    | Beaten
+    | Compared
+    | LeavesScanned
+    | Fenced
+    | FloorRaised
+    | RaftReply
+    | Failed
 )
 
 

@@ -19,9 +19,9 @@ from random import Random
 from typing import assert_never
 
 from dynakv import limits
-from dynakv.core.layout import Layout, Level, Mode
+from dynakv.core.layout import Layout, Level
 from dynakv.core.table import Remembered
-from dynakv.errors import Failure, Kind
+from dynakv.errors import Failure
 from dynakv.node.antientropy import AntiEntropy
 from dynakv.node.clean_marks import CleanMarks
 from dynakv.node.collection import Collection
@@ -58,7 +58,15 @@ from dynakv.node.messages import (
 )
 from dynakv.node.minorities import Minorities
 from dynakv.node.put import PutBatch, put_bytes
-from dynakv.node.raft_messages import Execute
+from dynakv.node.raft import Raft
+from dynakv.node.raft_messages import (
+    Execute,
+    FetchSnapshot,
+    Forward,
+    ForwardRead,
+    ForwardScan,
+    RaftStep,
+)
 from dynakv.node.rebuild import Rebuilds
 from dynakv.node.recovery import Recovery
 from dynakv.node.recovery_task import RecoveryTask
@@ -95,6 +103,7 @@ class Node:
         self._hints = Hints(self._ctx)
         Minorities(self._ctx)
         self.collection = Collection(self._ctx, self._fencing, self.anti_entropy.sync)
+        self.raft = Raft(self._ctx)
         self._puts: dict[object, PutBatch] = {}
         self._gets: dict[object, GetBatch] = {}
         self._commit_sequence = remembered.commit_sequence
@@ -143,8 +152,20 @@ class Node:
                 self._replica.scan(message, partial(self._reply, call))
             case Beat():
                 self._reply(call, self._heartbeat.answer(sender or "", message))
+            case Compare() | ScanLeaves() | Fence() | RaiseFloor():
+                self._repairs(call, message, sender or "")
+            case RaftStep() | Forward() | ForwardRead() | ForwardScan() | FetchSnapshot():
+                self.raft.asked(sender or "", message, partial(self._reply, call))
+            case _:
+                assert_never(message)
+
+    def _repairs(
+        self, call: int, message: Compare | ScanLeaves | Fence | RaiseFloor, sender: str
+    ) -> None:
+        """Serve a peer that compares or collects."""
+        match message:
             case Compare():
-                self.rounds.asked_by(sender or "", message)
+                self.rounds.asked_by(sender, message)
                 self._comparer.compare(message, partial(self._reply, call))
             case ScanLeaves():
                 self._comparer.scan_leaves(message, partial(self._reply, call))
@@ -152,8 +173,6 @@ class Node:
                 self._fencing.fence(message, partial(self._reply, call))
             case RaiseFloor():
                 self._fencing.raise_floor(message, partial(self._reply, call))
-            case _:
-                assert_never(message)
 
     def answered(self, call: int, reply: object, now: Now) -> None:
         """Take the one reply to an ask; one that came too late is dropped."""
@@ -189,6 +208,7 @@ class Node:
         for batches in (self._puts, self._gets):
             for shape in list(batches):  # in the order in which they were begun
                 batches.pop(shape).start()
+        self.raft.flush()
         effects, self._ctx.effects = self._ctx.effects, []
         return effects
 
@@ -235,11 +255,10 @@ class Node:
             return
         placement = self._ctx.by_name[message.keyspace]
         keyspace = placement.keyspace
-        if keyspace.settings.mode is Mode.RAFT:
-            reason = f"keyspace {placement.name} is in Raft mode, which is not served yet"
-            self._refuse(call, message, Failure(Kind.PRECONDITION, reason))
-            return
         deadline_ms = self._ctx.deadline(message.timeout_ms)
+        if placement.raft:
+            self.raft.serve(call, message, placement, deadline_ms)
+            return
         match message:
             case Put():
                 w = replicas_wanted(placement, message.level, message.w, keyspace.wq)

@@ -36,6 +36,16 @@ from dynakv.node.messages import (
     Scan,
     Scanned,
 )
+from dynakv.node.raft_messages import (
+    FetchSnapshot,
+    Forward,
+    ForwardRead,
+    ForwardScan,
+    RaftReply,
+    RaftStep,
+)
+from dynakv.node.repair_messages import Compared, Fenced, FloorRaised, LeavesScanned
+from dynakv.rpc.raft_codec import fill_raft_ask, fill_raft_reply, raft_message_of, raft_reply_of
 from dynakv.rpc.record_columns import fill_records, floors_of, present_of, records_of
 from dynakv.rpc.repair_codec import (
     fill_repair_ask,
@@ -107,6 +117,8 @@ def ask_part(call: int, timeout_ms: int, message: PeerMessage) -> bytes:
             ask.beat.wall_ms = message.wall_ms
             ask.beat.client_address = message.client_address
             ask.beat.SetInParent()
+        case RaftStep() | Forward() | ForwardRead() | ForwardScan() | FetchSnapshot():
+            fill_raft_ask(ask, message)
         case _:
             fill_repair_ask(ask, message)
     return whole.SerializeToString()
@@ -140,8 +152,19 @@ def reply_part(call: int, reply: PeerReply) -> bytes:
         case Failed():
             out.failed.reason = to_reason(reply)
         case _:
-            fill_repair_reply(out, reply)
+            _fill_further(out, reply)
     return whole.SerializeToString()
+
+
+def _fill_further(
+    out: pb.Reply, reply: Compared | LeavesScanned | Fenced | FloorRaised | RaftReply
+) -> None:
+    """Write a reply whose kind has a file of its own."""
+    match reply:
+        case Compared() | LeavesScanned() | Fenced() | FloorRaised():
+            fill_repair_reply(out, reply)
+        case _:
+            fill_raft_reply(out, reply)
 
 
 def to_header(header: Header) -> pb.Header:
@@ -265,7 +288,7 @@ def _message_of(ask: pb.Ask) -> PeerMessage | None:
         case "beat":
             return beat_of(ask.beat)
         case kind:
-            return repair_message_of(kind, ask)
+            return repair_message_of(kind, ask) or raft_message_of(kind, ask)
 
 
 def _reply_of(reply: pb.Reply) -> PeerReply:
@@ -297,7 +320,8 @@ def _reply_of(reply: pb.Reply) -> PeerReply:
             # A reason newer than this node promises nothing.
             return Failed(_REASONS_IN.get(reply.failed.reason, Reason.BROKEN))
         case kind:
-            return repair_reply_of(kind, reply) or Failed(Reason.BROKEN)
+            found = repair_reply_of(kind, reply) or raft_reply_of(kind, reply)
+            return found or Failed(Reason.BROKEN)
 
 
 def _scan_of(scan: pb.Scan) -> Scan:

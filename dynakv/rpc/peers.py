@@ -39,6 +39,7 @@ from dynakv.node.messages import (
 )
 from dynakv.rpc import codec
 from dynakv.rpc.ports import Inbox
+from dynakv.rpc.raft_codec import fits_raft
 from dynakv.rpc.repair_codec import fits_repair
 from dynakv.rpc.tasks import start
 
@@ -347,7 +348,7 @@ def _fits(message: object, reply: PeerReply) -> bool:
         case (Scan(), Scanned()) | (Beat(), Beaten()) | (_, Failed()):
             return True
         case _:
-            return fits_repair(message, reply)
+            return fits_repair(message, reply) or fits_raft(message, reply)
 
 
 def _parallel(column: Sized | None, count: int) -> bool:

@@ -42,6 +42,15 @@ class Likeness(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     LIKENESS_DIFFERS: _ClassVar[Likeness]
     LIKENESS_UNKNOWN: _ClassVar[Likeness]
     LIKENESS_LATER: _ClassVar[Likeness]
+
+class RaftVerdict(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    RAFT_VERDICT_UNSPECIFIED: _ClassVar[RaftVerdict]
+    RAFT_VERDICT_DONE: _ClassVar[RaftVerdict]
+    RAFT_VERDICT_NOT_LEADER: _ClassVar[RaftVerdict]
+    RAFT_VERDICT_BUSY: _ClassVar[RaftVerdict]
+    RAFT_VERDICT_LOST: _ClassVar[RaftVerdict]
+    RAFT_VERDICT_DAMAGED: _ClassVar[RaftVerdict]
 OUTCOME_UNSPECIFIED: Outcome
 OUTCOME_OK: Outcome
 OUTCOME_AHEAD: Outcome
@@ -68,6 +77,12 @@ LIKENESS_EQUAL: Likeness
 LIKENESS_DIFFERS: Likeness
 LIKENESS_UNKNOWN: Likeness
 LIKENESS_LATER: Likeness
+RAFT_VERDICT_UNSPECIFIED: RaftVerdict
+RAFT_VERDICT_DONE: RaftVerdict
+RAFT_VERDICT_NOT_LEADER: RaftVerdict
+RAFT_VERDICT_BUSY: RaftVerdict
+RAFT_VERDICT_LOST: RaftVerdict
+RAFT_VERDICT_DAMAGED: RaftVerdict
 
 class Header(_message.Message):
     __slots__ = ("version", "node_id", "cluster_id", "incarnation", "commit_sequence", "epoch", "hlc")
@@ -98,7 +113,7 @@ class Frame(_message.Message):
     def __init__(self, header: _Optional[_Union[Header, _Mapping]] = ..., asks: _Optional[_Iterable[_Union[Ask, _Mapping]]] = ..., replies: _Optional[_Iterable[_Union[Reply, _Mapping]]] = ...) -> None: ...
 
 class Ask(_message.Message):
-    __slots__ = ("call", "timeout_ms", "save", "load", "beat", "scan", "compare", "scan_leaves", "fence", "raise_floor")
+    __slots__ = ("call", "timeout_ms", "save", "load", "beat", "scan", "compare", "scan_leaves", "fence", "raise_floor", "raft_step", "raft_forward", "raft_read", "raft_scan", "raft_fetch")
     CALL_FIELD_NUMBER: _ClassVar[int]
     TIMEOUT_MS_FIELD_NUMBER: _ClassVar[int]
     SAVE_FIELD_NUMBER: _ClassVar[int]
@@ -109,6 +124,11 @@ class Ask(_message.Message):
     SCAN_LEAVES_FIELD_NUMBER: _ClassVar[int]
     FENCE_FIELD_NUMBER: _ClassVar[int]
     RAISE_FLOOR_FIELD_NUMBER: _ClassVar[int]
+    RAFT_STEP_FIELD_NUMBER: _ClassVar[int]
+    RAFT_FORWARD_FIELD_NUMBER: _ClassVar[int]
+    RAFT_READ_FIELD_NUMBER: _ClassVar[int]
+    RAFT_SCAN_FIELD_NUMBER: _ClassVar[int]
+    RAFT_FETCH_FIELD_NUMBER: _ClassVar[int]
     call: int
     timeout_ms: int
     save: Save
@@ -119,10 +139,15 @@ class Ask(_message.Message):
     scan_leaves: ScanLeaves
     fence: Fence
     raise_floor: RaiseFloor
-    def __init__(self, call: _Optional[int] = ..., timeout_ms: _Optional[int] = ..., save: _Optional[_Union[Save, _Mapping]] = ..., load: _Optional[_Union[Load, _Mapping]] = ..., beat: _Optional[_Union[Beat, _Mapping]] = ..., scan: _Optional[_Union[Scan, _Mapping]] = ..., compare: _Optional[_Union[Compare, _Mapping]] = ..., scan_leaves: _Optional[_Union[ScanLeaves, _Mapping]] = ..., fence: _Optional[_Union[Fence, _Mapping]] = ..., raise_floor: _Optional[_Union[RaiseFloor, _Mapping]] = ...) -> None: ...
+    raft_step: RaftStep
+    raft_forward: RaftForward
+    raft_read: RaftRead
+    raft_scan: RaftScan
+    raft_fetch: RaftFetch
+    def __init__(self, call: _Optional[int] = ..., timeout_ms: _Optional[int] = ..., save: _Optional[_Union[Save, _Mapping]] = ..., load: _Optional[_Union[Load, _Mapping]] = ..., beat: _Optional[_Union[Beat, _Mapping]] = ..., scan: _Optional[_Union[Scan, _Mapping]] = ..., compare: _Optional[_Union[Compare, _Mapping]] = ..., scan_leaves: _Optional[_Union[ScanLeaves, _Mapping]] = ..., fence: _Optional[_Union[Fence, _Mapping]] = ..., raise_floor: _Optional[_Union[RaiseFloor, _Mapping]] = ..., raft_step: _Optional[_Union[RaftStep, _Mapping]] = ..., raft_forward: _Optional[_Union[RaftForward, _Mapping]] = ..., raft_read: _Optional[_Union[RaftRead, _Mapping]] = ..., raft_scan: _Optional[_Union[RaftScan, _Mapping]] = ..., raft_fetch: _Optional[_Union[RaftFetch, _Mapping]] = ...) -> None: ...
 
 class Reply(_message.Message):
-    __slots__ = ("call", "saved", "loaded", "beaten", "failed", "scanned", "compared", "leaves_scanned", "fenced", "floor_raised")
+    __slots__ = ("call", "saved", "loaded", "beaten", "failed", "scanned", "compared", "leaves_scanned", "fenced", "floor_raised", "raft_stepped", "raft_forwarded", "raft_found", "raft_listed", "raft_page")
     CALL_FIELD_NUMBER: _ClassVar[int]
     SAVED_FIELD_NUMBER: _ClassVar[int]
     LOADED_FIELD_NUMBER: _ClassVar[int]
@@ -133,6 +158,11 @@ class Reply(_message.Message):
     LEAVES_SCANNED_FIELD_NUMBER: _ClassVar[int]
     FENCED_FIELD_NUMBER: _ClassVar[int]
     FLOOR_RAISED_FIELD_NUMBER: _ClassVar[int]
+    RAFT_STEPPED_FIELD_NUMBER: _ClassVar[int]
+    RAFT_FORWARDED_FIELD_NUMBER: _ClassVar[int]
+    RAFT_FOUND_FIELD_NUMBER: _ClassVar[int]
+    RAFT_LISTED_FIELD_NUMBER: _ClassVar[int]
+    RAFT_PAGE_FIELD_NUMBER: _ClassVar[int]
     call: int
     saved: Saved
     loaded: Loaded
@@ -143,7 +173,12 @@ class Reply(_message.Message):
     leaves_scanned: LeavesScanned
     fenced: Fenced
     floor_raised: FloorRaised
-    def __init__(self, call: _Optional[int] = ..., saved: _Optional[_Union[Saved, _Mapping]] = ..., loaded: _Optional[_Union[Loaded, _Mapping]] = ..., beaten: _Optional[_Union[Beaten, _Mapping]] = ..., failed: _Optional[_Union[Failed, _Mapping]] = ..., scanned: _Optional[_Union[Scanned, _Mapping]] = ..., compared: _Optional[_Union[Compared, _Mapping]] = ..., leaves_scanned: _Optional[_Union[LeavesScanned, _Mapping]] = ..., fenced: _Optional[_Union[Fenced, _Mapping]] = ..., floor_raised: _Optional[_Union[FloorRaised, _Mapping]] = ...) -> None: ...
+    raft_stepped: RaftStepped
+    raft_forwarded: RaftForwarded
+    raft_found: RaftFound
+    raft_listed: RaftListed
+    raft_page: RaftPage
+    def __init__(self, call: _Optional[int] = ..., saved: _Optional[_Union[Saved, _Mapping]] = ..., loaded: _Optional[_Union[Loaded, _Mapping]] = ..., beaten: _Optional[_Union[Beaten, _Mapping]] = ..., failed: _Optional[_Union[Failed, _Mapping]] = ..., scanned: _Optional[_Union[Scanned, _Mapping]] = ..., compared: _Optional[_Union[Compared, _Mapping]] = ..., leaves_scanned: _Optional[_Union[LeavesScanned, _Mapping]] = ..., fenced: _Optional[_Union[Fenced, _Mapping]] = ..., floor_raised: _Optional[_Union[FloorRaised, _Mapping]] = ..., raft_stepped: _Optional[_Union[RaftStepped, _Mapping]] = ..., raft_forwarded: _Optional[_Union[RaftForwarded, _Mapping]] = ..., raft_found: _Optional[_Union[RaftFound, _Mapping]] = ..., raft_listed: _Optional[_Union[RaftListed, _Mapping]] = ..., raft_page: _Optional[_Union[RaftPage, _Mapping]] = ...) -> None: ...
 
 class Records(_message.Message):
     __slots__ = ("keys", "values", "tombstones", "absent", "value_times", "value_writers", "expiries_ms", "expiry_times", "expiry_writers", "checksums")
@@ -326,6 +361,182 @@ class FloorRaised(_message.Message):
     TAKEN_FIELD_NUMBER: _ClassVar[int]
     taken: _containers.RepeatedScalarFieldContainer[bool]
     def __init__(self, taken: _Optional[_Iterable[bool]] = ...) -> None: ...
+
+class RaftStep(_message.Message):
+    __slots__ = ("keyspaces", "groups", "kinds", "receivers", "senders", "terms", "log_terms", "indexes", "commits", "rejects", "hints", "read_rounds", "contexts", "entry_counts", "entry_terms", "entry_indexes", "entry_kinds", "entry_contents", "snapshot_places", "snapshots", "sleeping_keyspaces", "sleeping_groups", "sleeping_terms")
+    KEYSPACES_FIELD_NUMBER: _ClassVar[int]
+    GROUPS_FIELD_NUMBER: _ClassVar[int]
+    KINDS_FIELD_NUMBER: _ClassVar[int]
+    RECEIVERS_FIELD_NUMBER: _ClassVar[int]
+    SENDERS_FIELD_NUMBER: _ClassVar[int]
+    TERMS_FIELD_NUMBER: _ClassVar[int]
+    LOG_TERMS_FIELD_NUMBER: _ClassVar[int]
+    INDEXES_FIELD_NUMBER: _ClassVar[int]
+    COMMITS_FIELD_NUMBER: _ClassVar[int]
+    REJECTS_FIELD_NUMBER: _ClassVar[int]
+    HINTS_FIELD_NUMBER: _ClassVar[int]
+    READ_ROUNDS_FIELD_NUMBER: _ClassVar[int]
+    CONTEXTS_FIELD_NUMBER: _ClassVar[int]
+    ENTRY_COUNTS_FIELD_NUMBER: _ClassVar[int]
+    ENTRY_TERMS_FIELD_NUMBER: _ClassVar[int]
+    ENTRY_INDEXES_FIELD_NUMBER: _ClassVar[int]
+    ENTRY_KINDS_FIELD_NUMBER: _ClassVar[int]
+    ENTRY_CONTENTS_FIELD_NUMBER: _ClassVar[int]
+    SNAPSHOT_PLACES_FIELD_NUMBER: _ClassVar[int]
+    SNAPSHOTS_FIELD_NUMBER: _ClassVar[int]
+    SLEEPING_KEYSPACES_FIELD_NUMBER: _ClassVar[int]
+    SLEEPING_GROUPS_FIELD_NUMBER: _ClassVar[int]
+    SLEEPING_TERMS_FIELD_NUMBER: _ClassVar[int]
+    keyspaces: _containers.RepeatedScalarFieldContainer[int]
+    groups: _containers.RepeatedScalarFieldContainer[int]
+    kinds: _containers.RepeatedScalarFieldContainer[int]
+    receivers: _containers.RepeatedScalarFieldContainer[int]
+    senders: _containers.RepeatedScalarFieldContainer[int]
+    terms: _containers.RepeatedScalarFieldContainer[int]
+    log_terms: _containers.RepeatedScalarFieldContainer[int]
+    indexes: _containers.RepeatedScalarFieldContainer[int]
+    commits: _containers.RepeatedScalarFieldContainer[int]
+    rejects: _containers.RepeatedScalarFieldContainer[bool]
+    hints: _containers.RepeatedScalarFieldContainer[int]
+    read_rounds: _containers.RepeatedScalarFieldContainer[int]
+    contexts: _containers.RepeatedScalarFieldContainer[bytes]
+    entry_counts: _containers.RepeatedScalarFieldContainer[int]
+    entry_terms: _containers.RepeatedScalarFieldContainer[int]
+    entry_indexes: _containers.RepeatedScalarFieldContainer[int]
+    entry_kinds: _containers.RepeatedScalarFieldContainer[int]
+    entry_contents: _containers.RepeatedScalarFieldContainer[bytes]
+    snapshot_places: _containers.RepeatedScalarFieldContainer[int]
+    snapshots: _containers.RepeatedCompositeFieldContainer[RaftSnapshot]
+    sleeping_keyspaces: _containers.RepeatedScalarFieldContainer[int]
+    sleeping_groups: _containers.RepeatedScalarFieldContainer[int]
+    sleeping_terms: _containers.RepeatedScalarFieldContainer[int]
+    def __init__(self, keyspaces: _Optional[_Iterable[int]] = ..., groups: _Optional[_Iterable[int]] = ..., kinds: _Optional[_Iterable[int]] = ..., receivers: _Optional[_Iterable[int]] = ..., senders: _Optional[_Iterable[int]] = ..., terms: _Optional[_Iterable[int]] = ..., log_terms: _Optional[_Iterable[int]] = ..., indexes: _Optional[_Iterable[int]] = ..., commits: _Optional[_Iterable[int]] = ..., rejects: _Optional[_Iterable[bool]] = ..., hints: _Optional[_Iterable[int]] = ..., read_rounds: _Optional[_Iterable[int]] = ..., contexts: _Optional[_Iterable[bytes]] = ..., entry_counts: _Optional[_Iterable[int]] = ..., entry_terms: _Optional[_Iterable[int]] = ..., entry_indexes: _Optional[_Iterable[int]] = ..., entry_kinds: _Optional[_Iterable[int]] = ..., entry_contents: _Optional[_Iterable[bytes]] = ..., snapshot_places: _Optional[_Iterable[int]] = ..., snapshots: _Optional[_Iterable[_Union[RaftSnapshot, _Mapping]]] = ..., sleeping_keyspaces: _Optional[_Iterable[int]] = ..., sleeping_groups: _Optional[_Iterable[int]] = ..., sleeping_terms: _Optional[_Iterable[int]] = ...) -> None: ...
+
+class RaftStepped(_message.Message):
+    __slots__ = ()
+    def __init__(self) -> None: ...
+
+class RaftSnapshot(_message.Message):
+    __slots__ = ("index", "term", "voters", "voters_outgoing", "learners", "learners_next", "auto_leave", "content")
+    INDEX_FIELD_NUMBER: _ClassVar[int]
+    TERM_FIELD_NUMBER: _ClassVar[int]
+    VOTERS_FIELD_NUMBER: _ClassVar[int]
+    VOTERS_OUTGOING_FIELD_NUMBER: _ClassVar[int]
+    LEARNERS_FIELD_NUMBER: _ClassVar[int]
+    LEARNERS_NEXT_FIELD_NUMBER: _ClassVar[int]
+    AUTO_LEAVE_FIELD_NUMBER: _ClassVar[int]
+    CONTENT_FIELD_NUMBER: _ClassVar[int]
+    index: int
+    term: int
+    voters: _containers.RepeatedScalarFieldContainer[int]
+    voters_outgoing: _containers.RepeatedScalarFieldContainer[int]
+    learners: _containers.RepeatedScalarFieldContainer[int]
+    learners_next: _containers.RepeatedScalarFieldContainer[int]
+    auto_leave: bool
+    content: bytes
+    def __init__(self, index: _Optional[int] = ..., term: _Optional[int] = ..., voters: _Optional[_Iterable[int]] = ..., voters_outgoing: _Optional[_Iterable[int]] = ..., learners: _Optional[_Iterable[int]] = ..., learners_next: _Optional[_Iterable[int]] = ..., auto_leave: bool = ..., content: _Optional[bytes] = ...) -> None: ...
+
+class RaftForward(_message.Message):
+    __slots__ = ("keyspace", "epoch", "group", "commands")
+    KEYSPACE_FIELD_NUMBER: _ClassVar[int]
+    EPOCH_FIELD_NUMBER: _ClassVar[int]
+    GROUP_FIELD_NUMBER: _ClassVar[int]
+    COMMANDS_FIELD_NUMBER: _ClassVar[int]
+    keyspace: int
+    epoch: int
+    group: int
+    commands: _containers.RepeatedScalarFieldContainer[bytes]
+    def __init__(self, keyspace: _Optional[int] = ..., epoch: _Optional[int] = ..., group: _Optional[int] = ..., commands: _Optional[_Iterable[bytes]] = ...) -> None: ...
+
+class RaftForwarded(_message.Message):
+    __slots__ = ("verdicts", "results", "leader")
+    VERDICTS_FIELD_NUMBER: _ClassVar[int]
+    RESULTS_FIELD_NUMBER: _ClassVar[int]
+    LEADER_FIELD_NUMBER: _ClassVar[int]
+    verdicts: _containers.RepeatedScalarFieldContainer[RaftVerdict]
+    results: _containers.RepeatedScalarFieldContainer[bytes]
+    leader: str
+    def __init__(self, verdicts: _Optional[_Iterable[_Union[RaftVerdict, str]]] = ..., results: _Optional[_Iterable[bytes]] = ..., leader: _Optional[str] = ...) -> None: ...
+
+class RaftRead(_message.Message):
+    __slots__ = ("keyspace", "epoch", "group", "keys")
+    KEYSPACE_FIELD_NUMBER: _ClassVar[int]
+    EPOCH_FIELD_NUMBER: _ClassVar[int]
+    GROUP_FIELD_NUMBER: _ClassVar[int]
+    KEYS_FIELD_NUMBER: _ClassVar[int]
+    keyspace: int
+    epoch: int
+    group: int
+    keys: _containers.RepeatedScalarFieldContainer[bytes]
+    def __init__(self, keyspace: _Optional[int] = ..., epoch: _Optional[int] = ..., group: _Optional[int] = ..., keys: _Optional[_Iterable[bytes]] = ...) -> None: ...
+
+class RaftFound(_message.Message):
+    __slots__ = ("verdict", "records", "leader")
+    VERDICT_FIELD_NUMBER: _ClassVar[int]
+    RECORDS_FIELD_NUMBER: _ClassVar[int]
+    LEADER_FIELD_NUMBER: _ClassVar[int]
+    verdict: RaftVerdict
+    records: Records
+    leader: str
+    def __init__(self, verdict: _Optional[_Union[RaftVerdict, str]] = ..., records: _Optional[_Union[Records, _Mapping]] = ..., leader: _Optional[str] = ...) -> None: ...
+
+class RaftScan(_message.Message):
+    __slots__ = ("keyspace", "epoch", "group", "start", "after", "end", "rows_max", "keys_only")
+    KEYSPACE_FIELD_NUMBER: _ClassVar[int]
+    EPOCH_FIELD_NUMBER: _ClassVar[int]
+    GROUP_FIELD_NUMBER: _ClassVar[int]
+    START_FIELD_NUMBER: _ClassVar[int]
+    AFTER_FIELD_NUMBER: _ClassVar[int]
+    END_FIELD_NUMBER: _ClassVar[int]
+    ROWS_MAX_FIELD_NUMBER: _ClassVar[int]
+    KEYS_ONLY_FIELD_NUMBER: _ClassVar[int]
+    keyspace: int
+    epoch: int
+    group: int
+    start: bytes
+    after: bytes
+    end: bytes
+    rows_max: int
+    keys_only: bool
+    def __init__(self, keyspace: _Optional[int] = ..., epoch: _Optional[int] = ..., group: _Optional[int] = ..., start: _Optional[bytes] = ..., after: _Optional[bytes] = ..., end: _Optional[bytes] = ..., rows_max: _Optional[int] = ..., keys_only: bool = ...) -> None: ...
+
+class RaftListed(_message.Message):
+    __slots__ = ("verdict", "records", "next", "leader")
+    VERDICT_FIELD_NUMBER: _ClassVar[int]
+    RECORDS_FIELD_NUMBER: _ClassVar[int]
+    NEXT_FIELD_NUMBER: _ClassVar[int]
+    LEADER_FIELD_NUMBER: _ClassVar[int]
+    verdict: RaftVerdict
+    records: Records
+    next: bytes
+    leader: str
+    def __init__(self, verdict: _Optional[_Union[RaftVerdict, str]] = ..., records: _Optional[_Union[Records, _Mapping]] = ..., next: _Optional[bytes] = ..., leader: _Optional[str] = ...) -> None: ...
+
+class RaftFetch(_message.Message):
+    __slots__ = ("keyspace", "group", "index", "page")
+    KEYSPACE_FIELD_NUMBER: _ClassVar[int]
+    GROUP_FIELD_NUMBER: _ClassVar[int]
+    INDEX_FIELD_NUMBER: _ClassVar[int]
+    PAGE_FIELD_NUMBER: _ClassVar[int]
+    keyspace: int
+    group: int
+    index: int
+    page: int
+    def __init__(self, keyspace: _Optional[int] = ..., group: _Optional[int] = ..., index: _Optional[int] = ..., page: _Optional[int] = ...) -> None: ...
+
+class RaftPage(_message.Message):
+    __slots__ = ("gone", "records", "clients", "sessions", "last")
+    GONE_FIELD_NUMBER: _ClassVar[int]
+    RECORDS_FIELD_NUMBER: _ClassVar[int]
+    CLIENTS_FIELD_NUMBER: _ClassVar[int]
+    SESSIONS_FIELD_NUMBER: _ClassVar[int]
+    LAST_FIELD_NUMBER: _ClassVar[int]
+    gone: bool
+    records: Records
+    clients: _containers.RepeatedScalarFieldContainer[int]
+    sessions: _containers.RepeatedScalarFieldContainer[bytes]
+    last: bool
+    def __init__(self, gone: bool = ..., records: _Optional[_Union[Records, _Mapping]] = ..., clients: _Optional[_Iterable[int]] = ..., sessions: _Optional[_Iterable[bytes]] = ..., last: bool = ...) -> None: ...
 
 class Beat(_message.Message):
     __slots__ = ("cluster_id", "layout_digest", "wall_ms", "client_address")

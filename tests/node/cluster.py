@@ -125,6 +125,7 @@ class Cluster:
         self.held_kinds: dict[str, tuple[type, ...]] = {}  # node -> what of that is held back
         self.held_disks: dict[str, deque[Ask]] = {}  # node -> what its disk has not done yet
         self.unreachable: set[str] = set()  # nothing reaches these nodes
+        self.cut_pairs: set[tuple[str, str]] = set()  # nothing goes from the first to the second
         self.failing: dict[tuple[str, type], Reason] = {}  # (node, kind of ask) -> how it fails
         # A test may alter a reply under way: gets the replying node and the reply.
         self.alter: Callable[[str, object], object] = lambda node_id, reply: reply
@@ -296,7 +297,7 @@ class Cluster:
                     self.held_disks[node_id].append(effect)
                 else:
                     self._serve(node_id, effect)
-            elif effect.to in self.unreachable:
+            elif effect.to in self.unreachable or (node_id, effect.to) in self.cut_pairs:
                 self._fail(node_id, effect, Reason.UNREACHABLE)
             elif (effect.to, type(effect.message)) in self.failing:
                 self._fail(node_id, effect, self.failing[effect.to, type(effect.message)])

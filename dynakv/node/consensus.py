@@ -1,0 +1,316 @@
+"""The Raft groups of one node: their turns, their ticks, their frames, their one transaction.
+
+A turn ends with `flush`: each busy group hands its commands and reads to its core, takes a Ready,
+and all writes of the turn are one `RaftWrite`, so one fsync serves every group. What may leave
+before that leaves at once; votes and answers of followers wait for the reply of STORE ("persisted
+before sent"). Everything for one peer is one message a turn, in columns, whatever groups it is of.
+
+Only groups in which something goes on are ticked (`_awake`). A leader whose group has been idle for
+a while tells its followers, and those who hold everything as well stop counting with it. Whoever
+hears anything of a sleeping group wakes it, and so does the loss of its leader's node.
+"""
+
+from collections.abc import Callable
+from functools import partial
+
+from dynakv import limits
+from dynakv.core.layout import NodeId
+from dynakv.core.raft.member import Role
+from dynakv.core.raft.messages import Kind, MemberId, Message
+from dynakv.core.raft_rows import data_keyspace
+from dynakv.core.raft_write import GroupWrite, RaftWrite, RaftWritten
+from dynakv.node.context import Context, Placement
+from dynakv.node.messages import STORE, Failed
+from dynakv.node.raft_group import Group, Where
+from dynakv.node.raft_loading import FIRST_INDEX, RaftLoading
+from dynakv.node.raft_messages import RaftReply, RaftStep, RaftStepped
+
+_Outgoing = list[tuple[Where, Message]]
+
+
+class Consensus:
+    """The members that this node has, by (keyspace id, group)."""
+
+    def __init__(self, ctx: Context) -> None:
+        """Begin to load the groups that the layout gives this node."""
+        self._ctx = ctx
+        self.groups: dict[Where, Group] = {}
+        self.on_leader: Callable[[Where], None] = _nobody
+        self._leaders: dict[Where, NodeId | None] = {}
+        self._busy: dict[Where, None] = {}
+        self._awake: dict[Where, None] = {}
+        self._outbox: dict[NodeId, _Outgoing] = {}
+        self._sleeping: dict[NodeId, list[tuple[int, int, int]]] = {}
+        self._told_to_sleep: dict[Where, tuple[str, int]] = {}  # in this turn, by whom and its term
+        self._ticking = False
+        self._loading = RaftLoading(ctx, self._loaded)
+        held = [p for p in ctx.by_id.values() if p.raft]
+        for placement in held:
+            self._loading.load(placement)
+        if held:
+            ctx.at(ctx.now.mono_ms + ctx.config.raft_balance_ms, self._look_around)
+
+    def placement(self, keyspace: int) -> Placement | None:
+        """Return the Raft keyspace of that id."""
+        placement = self._ctx.by_id.get(keyspace)
+        if placement is None or not placement.raft:
+            return None
+        return placement
+
+    def busy(self, where: Where) -> None:
+        """Take note that a group has something to do at the end of the turn."""
+        self._busy[where] = None
+        self.wake(where)
+
+    def wake(self, where: Where) -> None:
+        """Let time go on in a group."""
+        if where in self._awake:
+            return
+        group = self.groups[where]
+        if not group.broken:
+            group.raft.wake()
+            group.idle_ticks = 0
+            self._awake[where] = None
+            self._tick_later()
+
+    def asleep(self, where: Where) -> bool:
+        """Say whether the group's ticks have stopped."""
+        return where not in self._awake
+
+    def _loaded(self, group: Group) -> None:
+        where = group.where
+        self.groups[where] = group
+        self._awake[where] = None
+        self._tick_later()
+        member = group.raft.member
+        first = member.log.last == FIRST_INDEX and member.id == _preferred(group)
+        if first or len(group.nodes) == 1:
+            group.raft.campaign()  # a new group need not wait for its first timeout
+        self._busy[where] = None
+
+    # --- peers -------------------------------------------------------------------------------
+
+    def step(self, sender: str, step: RaftStep, reply: Callable[[RaftReply], None]) -> None:
+        """Take a peer's messages for all groups of this node."""
+        columns = zip(step.keyspaces, step.groups, step.messages, strict=True)
+        for keyspace, number, message in columns:
+            group = self.groups.get((keyspace, number))
+            if group is None or group.broken or group.nodes.get(message.sender) != sender:
+                continue  # still being loaded, or never ours: as if it had been lost
+            if message.to == group.raft.member.id:
+                self.busy(group.where)
+                group.raft.step(message)
+        for keyspace, number, term in step.sleeping:
+            self._told_to_sleep[keyspace, number] = (sender, term)
+        reply(RaftStepped())
+
+    def _sleep(self, where: Where, leader: str, term: int) -> None:
+        """Stop the ticks of a group whose leader says that it sleeps, if nothing is missing."""
+        group = self.groups.get(where)
+        if group is None:
+            return
+        if group.leader == leader and group.raft.member.term == term and group.raft.may_sleep():
+            self._awake.pop(where, None)
+
+    # --- the end of a turn -------------------------------------------------------------------
+
+    def flush(self) -> None:
+        """Let every busy group do what it can, write for all of them at once, send the frames."""
+        if self._busy:
+            self._take_turns()
+        if self._told_to_sleep:
+            told, self._told_to_sleep = self._told_to_sleep, {}
+            for where, (leader, term) in told.items():
+                self._sleep(where, leader, term)
+        if self._outbox or self._sleeping:
+            self._send_frames()
+
+    def _take_turns(self) -> None:
+        ctx = self._ctx
+        time = max(ctx.clock.last, ctx.believed_ms() << 16) if ctx.guard.trusted else 0
+        writes: dict[Where, GroupWrite] = {}
+        while self._busy:
+            busy, self._busy = self._busy, {}
+            for where in busy:
+                group = self.groups[where]
+                group.begin_turn_end(time, ctx.writer)
+                write = group.next_ready(self._send)
+                if write is not None:
+                    assert where not in writes
+                    writes[where] = write
+                self._see_leader(group)
+        if writes:
+            written = partial(self._written, list(writes))
+            ctx.ask(STORE, RaftWrite(list(writes.values())), 0, written)
+
+    def _written(self, wheres: list[Where], reply: object) -> None:
+        assert isinstance(reply, RaftWritten)
+        for where, outcome in zip(wheres, reply.groups, strict=True):
+            group = self.groups.get(where)
+            if group is None:
+                continue  # its keyspace was dropped meanwhile
+            if not group.uncached:
+                place = data_keyspace(where[0], outcome.state.generation)
+                for key, row in outcome.rows.items():
+                    self._ctx.cache.stored(place, key, row)
+            group.written(outcome, self._send)
+            if group.broken:
+                self._awake.pop(where, None)
+                key = outcome.damaged or b""
+                self._ctx.note("raft_group_broken", group=where[1], key=key.hex())
+            self._compact(group)
+            self._busy[where] = None
+
+    def _compact(self, group: Group) -> None:
+        """Forget old entries, a few at a time; who lags further behind gets a snapshot."""
+        log, config = group.raft.member.log, self._ctx.config
+        if log.applied - log.offset > config.raft_log_entries_max:
+            keep = log.applied - config.raft_log_entries_kept
+            group.raft.compact(min(keep, log.offset + limits.RAFT_COMPACTED_MAX))
+
+    def _see_leader(self, group: Group) -> None:
+        leader = group.leader
+        if self._leaders.get(group.where) != leader:
+            self._leaders[group.where] = leader
+            if leader is not None:
+                self.on_leader(group.where)
+
+    # --- frames ------------------------------------------------------------------------------
+
+    def _send(self, group: Group, messages: tuple[Message, ...]) -> None:
+        for message in messages:
+            peer = group.nodes.get(message.to)
+            if peer is not None:
+                self._outbox.setdefault(peer, []).append((group.where, message))
+
+    def _send_frames(self) -> None:
+        outbox, self._outbox = self._outbox, {}
+        sleeping, self._sleeping = self._sleeping, {}
+        for peer in outbox | sleeping:
+            parts = _parts(outbox.get(peer, []))
+            asleep = sleeping.get(peer, [])
+            for part in parts[:-1]:
+                self._ask(peer, part, [])
+            self._ask(peer, parts[-1], asleep)
+
+    def _ask(self, peer: NodeId, part: _Outgoing, asleep: list[tuple[int, int, int]]) -> None:
+        ctx = self._ctx
+        step = RaftStep(
+            [where[0] for where, _ in part],
+            [where[1] for where, _ in part],
+            [message for _, message in part],
+            asleep,
+        )
+
+        def stepped(reply: object) -> None:
+            if isinstance(reply, Failed):
+                self._unreachable(part)
+
+        election_ms = limits.RAFT_ELECTION_TICKS * ctx.config.raft_tick_ms
+        ctx.ask(peer, step, ctx.now.mono_ms + election_ms, stepped)
+
+    def _unreachable(self, part: _Outgoing) -> None:
+        """Let the leaders among the senders stop sending ahead to a peer that hears nothing."""
+        for where, message in part:
+            group = self.groups.get(where)
+            if group is None or group.raft.member.role is not Role.LEADER:
+                continue
+            if message.kind is Kind.SNAPSHOT:
+                group.raft.report_snapshot(message.to, failed=True)
+                self._busy[where] = None
+            elif message.kind is Kind.APPEND:
+                group.raft.report_unreachable(message.to)
+
+    # --- time --------------------------------------------------------------------------------
+
+    def _tick_later(self) -> None:
+        if not self._ticking:
+            self._ticking = True
+            ctx = self._ctx
+            ctx.at(ctx.now.mono_ms + ctx.config.raft_tick_ms, self._tick)
+
+    def _tick(self) -> None:
+        self._ticking = False
+        for where in list(self._awake):
+            group = self.groups[where]
+            if group.leads and group.idle and group.raft.may_sleep():
+                group.idle_ticks += 1
+                if group.idle_ticks >= limits.RAFT_IDLE_TICKS:
+                    self._put_to_sleep(group)
+                    continue
+            group.raft.tick()
+            self._busy[where] = None
+        if self._awake:
+            self._tick_later()
+
+    def _put_to_sleep(self, group: Group) -> None:
+        del self._awake[group.where]
+        for peer in group.nodes.values():
+            if peer != self._ctx.node_id:
+                told = (*group.where, group.raft.member.term)
+                self._sleeping.setdefault(peer, []).append(told)
+
+    def _look_around(self) -> None:
+        """Wake the groups whose leader's node seems lost; hand over what others should lead."""
+        ctx = self._ctx
+        ctx.at(ctx.now.mono_ms + ctx.config.raft_balance_ms, self._look_around)
+        for where, group in self.groups.items():
+            leader = group.leader
+            if where not in self._awake:
+                gone = leader not in (None, ctx.node_id) and not ctx.members.up(str(leader))
+                if gone or leader is None:
+                    self.wake(where)
+            if group.leads:
+                self._hand_over(group)
+
+    def _hand_over(self, group: Group) -> None:
+        """Let the group be led by the node whose turn it is, if that one is up and up to date."""
+        member = group.raft.member
+        preferred = _preferred(group)
+        progress = member.tracker.progress.get(preferred)
+        node = group.nodes.get(preferred)
+        if preferred == member.id or progress is None or node is None:
+            return
+        if self._ctx.members.up(node) and progress.match == member.log.last:
+            self.busy(group.where)
+            group.raft.transfer_leader(preferred)
+
+    # --- layout ------------------------------------------------------------------------------
+
+    def follow_layout(self) -> None:
+        """Let go of the groups of dropped keyspaces, load those of new ones."""
+        ctx = self._ctx
+        for where in [w for w in self.groups if self.placement(w[0]) is None]:
+            group = self.groups.pop(where)
+            group.drop()
+            self._awake.pop(where, None)
+            self._busy.pop(where, None)
+            self._leaders.pop(where, None)
+        for placement in list(ctx.by_id.values()):
+            if placement.raft:
+                self._loading.load(placement)
+
+
+def _preferred(group: Group) -> MemberId:
+    """Return the member that should lead: each of a keyspace's nodes has its share of groups."""
+    voters = group.state.membership.voters
+    by_node = sorted(voters, key=lambda member: group.nodes.get(member, NodeId("")))
+    return by_node[group.where[1] % len(by_node)]
+
+
+def _parts(outgoing: _Outgoing) -> list[_Outgoing]:
+    """Return the messages in pieces of one ask each; one piece at least."""
+    parts: list[_Outgoing] = [[]]
+    size = 0
+    for where, message in outgoing:
+        weight = sum(len(entry.data) for entry in message.entries)
+        if parts[-1] and size + weight > limits.RAFT_FRAME_BYTES_MAX:
+            parts.append([])
+            size = 0
+        parts[-1].append((where, message))
+        size += weight
+    return parts
+
+
+def _nobody(where: Where) -> None:
+    del where
