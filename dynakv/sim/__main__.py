@@ -7,6 +7,8 @@ from collections.abc import Sequence
 
 from dynakv.sim.cluster import Result, simulate
 from dynakv.sim.knobs import draw
+from dynakv.sim.raft_cluster import simulate_raft
+from dynakv.sim.raft_knobs import draw_raft
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -18,13 +20,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "--minutes", type=float, default=1.0, help="virtual minutes under faults (default 1)"
     )
     parser.add_argument("--nodes", type=int, help="cluster size (default: the seed decides)")
+    parser.add_argument("--raft", action="store_true", help="a keyspace in Raft mode")
     parser.add_argument("--quiet", action="store_true", help="one line a seed")
     chosen = parser.parse_args(arguments)
     trace_hash = ""
     for seed in range(chosen.seed, chosen.seed + chosen.seeds):
-        knobs = draw(seed, max(1, round(chosen.minutes * 60)), chosen.nodes)
+        seconds = max(1, round(chosen.minutes * 60))
         began = time.perf_counter()
-        result = simulate(knobs)
+        if chosen.raft:
+            result = simulate_raft(draw_raft(seed, seconds, chosen.nodes))
+        else:
+            result = simulate(draw(seed, seconds, chosen.nodes))
         real_s = time.perf_counter() - began
         say(result, real_s, quiet=chosen.quiet)
         trace_hash = result.trace_hash

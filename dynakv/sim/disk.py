@@ -93,6 +93,8 @@ class Disk:
         self.on_removed: Callable[[list[tuple[RowKey, Record]]], None] = lambda _: None
         # Gets the rows that DropRecords removes, when that becomes durable but before it shows.
         self.on_drop: Callable[[list[tuple[RowKey, Record]]], None] = lambda _: None
+        # Gets what a transaction writes (None: removes), when it is durable but before it shows.
+        self.on_sync: Callable[[dict[RowKey, Record | None]], None] = lambda _: None
 
     def start(self) -> Remembered:
         """Count a start durably and return what the directory remembers."""
@@ -136,6 +138,7 @@ class Disk:
         ]
         if transaction.dropped:
             self.on_drop(transaction.dropped)
+        self.on_sync(transaction.writes)
         _update(self.rows, transaction.writes)
         for (keyspace, group, key), row in transaction.writes.items():
             keys = self._keys.setdefault((keyspace, group), {})

@@ -99,6 +99,11 @@ class Knobs:
     repair_pause_ms: int
     clean_after_ms: int
     scrub_every_ms: int
+    # --- Raft mode, drawn apart (`raft_knobs.py`)
+    raft_tick_ms: int = 100
+    raft_attempt_ms: int = 1_000
+    raft_log_entries_max: int = 4_096
+    raft_log_entries_kept: int = 1_024
 
     @property
     def horizon_ms(self) -> int:

@@ -92,6 +92,21 @@ def _list_append(state: State, operation: Operation) -> State:
             raise ValueError(f"a list has no operation {other!r}")
 
 
+def _counter(state: State, operation: Operation) -> State:
+    """incr amount -> what it came to; read -> the number or None. None is as good as 0."""
+    assert state is None or isinstance(state, int)
+    match operation.f:
+        case "incr":
+            assert isinstance(operation.value, int)
+            number = (state or 0) + operation.value
+            answered = operation.ended is not None
+            return IMPOSSIBLE if answered and operation.result != number else number
+        case "read" | "get":
+            return state if operation.ended is None or operation.result == state else IMPOSSIBLE
+        case other:
+            raise ValueError(f"a counter has no operation {other!r}")
+
+
 def _text(value: State) -> str:
     return "" if value is None else str(value)
 
@@ -106,4 +121,5 @@ REGISTER: Final = Model("register", None, _register)
 CAS_REGISTER: Final = Model("cas-register", None, _cas_register)
 APPEND: Final = Model("append", None, _append)
 LIST_APPEND: Final = Model("list-append", None, _list_append)
-MODELS: Final = {m.name: m for m in (REGISTER, CAS_REGISTER, APPEND, LIST_APPEND)}
+COUNTER: Final = Model("counter", None, _counter)
+MODELS: Final = {m.name: m for m in (REGISTER, CAS_REGISTER, APPEND, LIST_APPEND, COUNTER)}

@@ -84,6 +84,7 @@ class Network:
         self._fail = fail
         self.links = {(a, b): Link() for a in names for b in names if a != b}
         self.calm = False  # nothing is lost, copied, corrupted or refused any more
+        self.on_send: Callable[[Envelope], None] = lambda _: None
         self.counts = dict.fromkeys(
             ("sent", "lost", "cut", "duplicated", "corrupted", "tail", "overloaded"), 0
         )
@@ -93,6 +94,7 @@ class Network:
         random, knobs, counts = self._random, self._knobs, self.counts
         link = self.links[envelope.sender, envelope.target]
         counts["sent"] += 1
+        self.on_send(envelope)
         if link.cuts:
             counts["cut"] += 1
             self._report(envelope, Reason.UNREACHABLE)

@@ -79,6 +79,7 @@ class Process:
         self.crash_after: int | None = None  # effects of a coming turn that still happen
         self.on_death: Callable[[Process], None] = lambda _: None
         self.on_start: Callable[[Process], None] = lambda _: None
+        self.on_turn: Callable[[Process], None] = lambda _: None  # after what it sent is on its way
         self.notes: dict[str, int] = {}
         self.gathered = 0  # turns in which several clients' messages came together
         self._timeline = timeline
@@ -129,6 +130,10 @@ class Process:
             repair_attempt_ms=knobs.attempt_ms,
             clean_after_ms=knobs.clean_after_ms,
             scrub_every_ms=knobs.scrub_every_ms,
+            raft_tick_ms=knobs.raft_tick_ms,
+            raft_attempt_ms=knobs.raft_attempt_ms,
+            raft_log_entries_max=knobs.raft_log_entries_max,
+            raft_log_entries_kept=knobs.raft_log_entries_kept,
         )
         random = Random(self._random.getrandbits(64))  # noqa: S311 - a seed decides
         self.node = Node(self.disk.start(), config, random, self.clock.now())
@@ -307,6 +312,7 @@ class Process:
         else:
             self.store.commit()
             self._plan_wake()
+            self.on_turn(self)
 
     def _sort(
         self,

@@ -1,0 +1,29 @@
+"""What a seed decides of a run in Raft mode: the common knobs, and those that only Raft has."""
+
+from dataclasses import replace
+from random import Random
+
+from dynakv.sim.knobs import Knobs, draw
+
+# What a Raft group does not survive yet: rows that rot (the member stops), so no disk damages any.
+FAULTS_LEFT_OUT = ("bit_flip", "fresh_flip", "away")
+
+
+def draw_raft(seed: int, seconds: int, nodes: int | None = None) -> Knobs:
+    """Return the universe of a seed; `nodes` overrides the size of its cluster."""
+    random = Random(seed ^ 0x5AF7)  # noqa: S311 - a seed decides, nothing is secret
+    knobs = draw(seed, seconds, nodes)
+    size = random.choice((1, 3, 3, 3, 3, 4, 5, 5))
+    kept_max = random.choice((1 << 20, 1 << 20, 1 << 20))
+    return replace(
+        knobs,
+        nodes=nodes if nodes is not None else size,
+        replicas=random.choice((3, 3, 3, 5)),
+        groups=random.choice((1, 2)),
+        faults=tuple(fault for fault in knobs.faults if fault not in FAULTS_LEFT_OUT),
+        corrupt_share=0.0,
+        raft_tick_ms=random.choice((20, 50, 100)),
+        raft_attempt_ms=random.choice((200, 500, 1_000)),
+        raft_log_entries_max=kept_max,
+        raft_log_entries_kept=kept_max // random.choice((2, 4)),
+    )
