@@ -26,19 +26,18 @@ from typing import Self
 
 from dynakv import limits
 from dynakv.client import arguments, batches, paging, settings, wire
+from dynakv.client.atomic import AtomicCalls
+from dynakv.client.calls import Key, Timeout
 from dynakv.client.core import Core
-from dynakv.client.operation import Kind, Op, Terms
+from dynakv.client.operation import Kind
 from dynakv.client.pipelines import AsyncPipeline
 from dynakv.client.results import Entry, Ring, Written
 from dynakv.client.session import mono_ms
 from dynakv.client.settings import Settings
 from dynakv.core.layout import DEFAULT_KEYSPACE, Level
 
-Key = bytes | str
-Timeout = float | timedelta
 
-
-class AsyncClient:
+class AsyncClient(AtomicCalls):
     """A client of one cluster for one event loop. Use it with `async with`, or close it."""
 
     def __init__(
@@ -62,7 +61,7 @@ class AsyncClient:
         `attempt_timeout` that of one attempt; both 1 ms to 60 s. With `coalesce=False` every call
         is a message of its own. Raises UsageError.
         """
-        self._settings = Settings(
+        chosen = Settings(
             endpoints=arguments.endpoints(endpoints),
             keyspace=arguments.keyspace(keyspace),
             level=arguments.level(level),
@@ -72,8 +71,7 @@ class AsyncClient:
             learn_endpoints=learn_endpoints,
         )
         random = Random(secrets.randbits(64))  # noqa: S311 - spreads load, hides nothing
-        self._core = Core(self._settings, random)
-        self._terms = Terms(self._settings.keyspace, self._settings.level)
+        super().__init__(chosen, Core(chosen, random))
 
     async def __aenter__(self) -> Self:
         """Return the client; it connects with its first call."""
@@ -100,11 +98,17 @@ class AsyncClient:
         *,
         level: Level | str | None = None,
         r: int | None = None,
+        max_age: Timeout | None = None,
         keyspace: str | None = None,
         timeout: Timeout | None = None,
     ) -> bytes | None:
-        """Return the value of a key, None where there is none."""
-        op = await self._op(Kind.GET, key, self._terms_of(keyspace, level, r=r), timeout)
+        """Return the value of a key, None where there is none.
+
+        In a keyspace in Raft mode the answer may be `max_age` old, and any replica can give it;
+        without, it is as fresh as there is (linearizable).
+        """
+        terms = self._terms_of(keyspace, level, r=r, max_age=max_age)
+        op = await self._op(Kind.GET, key, terms, timeout)
         self._core.submit(op)
         value: bytes | None = await op.done
         return value
@@ -115,11 +119,13 @@ class AsyncClient:
         *,
         level: Level | str | None = None,
         r: int | None = None,
+        max_age: Timeout | None = None,
         keyspace: str | None = None,
         timeout: Timeout | None = None,
     ) -> Entry:
         """Return value, stamp and deadline of a key; the value is None where there is none."""
-        op = await self._op(Kind.GET, key, self._terms_of(keyspace, level, r=r), timeout)
+        terms = self._terms_of(keyspace, level, r=r, max_age=max_age)
+        op = await self._op(Kind.GET, key, terms, timeout)
         op.wants_entry = True
         self._core.submit(op)
         entry: Entry = await op.done
@@ -143,7 +149,7 @@ class AsyncClient:
 
         At most one of `ttl` (1 ms to a century), `expires_at` (with a time zone) and `keep_ttl`
         (keep the deadline the key has); none of them: the keyspace's default TTL. With `previous`
-        the result says what was seen under the key before.
+        the result says what was seen under the key before; exactly, in a keyspace in Raft mode.
         """
         raw = arguments.value(value)
         terms = self._terms_of(keyspace, level, w=w, previous=previous)
@@ -187,7 +193,8 @@ class AsyncClient:
     ) -> bool:
         """Set the deadline of an existing key by exactly one of the two; False where it is absent.
 
-        It carries no stamp of this client, so it is not repeated once it may have happened.
+        It carries no stamp of this client, so it is not repeated once it may have happened, except
+        in keyspaces in Raft mode.
         """
         expiry = arguments.needed_expiry(ttl, expires_at)
         op = await self._op(Kind.EXPIRE, key, self._terms_of(keyspace, level, w=w), timeout)
@@ -219,11 +226,12 @@ class AsyncClient:
         *,
         level: Level | str | None = None,
         r: int | None = None,
+        max_age: Timeout | None = None,
         keyspace: str | None = None,
         timeout: Timeout | None = None,
     ) -> list[bytes | None]:
         """Return the values of keys, in their order. Raises BatchError where some failed."""
-        terms = self._terms_of(keyspace, level, r=r)
+        terms = self._terms_of(keyspace, level, r=r, max_age=max_age)
         batch = batches.Batch(Kind.GET, arguments.keys(keys), terms)
         return await batch.run(self._core, *self._times(timeout))
 
@@ -349,43 +357,3 @@ class AsyncClient:
         state = await session.ask(session.channels.ring, mono_ms() + timeout_ms, attempt_ms)
         session.learn(state)
         return wire.ring_of(state, session.router.endpoints_by_node())
-
-    # --- inside ------------------------------------------------------------------------------
-
-    def _terms_of(
-        self,
-        keyspace: str | None,
-        level: Level | str | None,
-        *,
-        r: int | None = None,
-        w: int | None = None,
-        previous: bool = False,
-    ) -> Terms:
-        if keyspace is None and level is None and r is None and w is None and not previous:
-            return self._terms
-        return Terms(
-            self._terms.keyspace if keyspace is None else arguments.keyspace(keyspace),
-            self._terms.level if level is None else arguments.level(level),
-            arguments.replicas(r, "r"),
-            arguments.replicas(w, "w"),
-            bool(previous),
-        )
-
-    def _times(self, timeout: Timeout | None) -> tuple[int, int]:
-        """Return the ms of the whole call and of one attempt."""
-        if timeout is None:
-            return self._settings.timeout_ms, self._settings.attempt_ms
-        return arguments.duration_ms(timeout, "timeout"), self._settings.attempt_ms
-
-    async def _op(
-        self, kind: Kind, key: Key, terms: Terms, timeout: Timeout | None, value: bytes = b""
-    ) -> Op:
-        """Return a request that can be submitted: its session is open."""
-        raw = arguments.key(key)
-        timeout_ms, attempt_ms = self._times(timeout)
-        core = self._core
-        loop = core.attach()
-        deadline_ms = mono_ms() + timeout_ms
-        if not core.session.is_open:
-            await core.session.opened(deadline_ms)
-        return Op(kind, raw, terms, loop.create_future(), deadline_ms, attempt_ms, value=value)

@@ -12,6 +12,7 @@ from typing import Any, Final
 from dynakv import limits
 from dynakv.client import settings
 from dynakv.client.endpoints import endpoints as default_endpoints
+from dynakv.client.results import Stamp
 from dynakv.core import address
 from dynakv.core.layout import Level
 from dynakv.errors import UsageError
@@ -192,6 +193,36 @@ def endpoints(given: str | Iterable[str] | None) -> tuple[str, ...]:
             f"endpoints names {len(found)} nodes: must name 1 to {settings.ENDPOINTS_MAX}"
         )
     return found
+
+
+def max_age_ms(given: object) -> int:
+    """Return how old the answer of a read may be, in ms; -1, as fresh as there is, for None."""
+    if given is None:
+        return -1
+    if isinstance(given, timedelta):
+        seconds = given.total_seconds()
+    elif isinstance(given, (int, float)) and not isinstance(given, bool):
+        seconds = given
+    else:
+        raise UsageError(f"max_age = {_shown(given)}: must be seconds or a datetime.timedelta")
+    most = limits.STALE_MS_MAX // 1000
+    if not 0 <= seconds <= most:  # also false for NaN
+        raise UsageError(f"max_age = {seconds} s: must be between 0 and {most} seconds")
+    return int(seconds * 1000)
+
+
+def amount(given: object) -> int:
+    """Return what is to be added to a number: a 64-bit integer."""
+    if type(given) is not int or abs(given) >= 1 << 63:
+        raise UsageError(f"amount = {_shown(given)}: must be an int of at most 63 bits and a sign")
+    return given
+
+
+def expected(given: object) -> bytes | Stamp | None:
+    """Return the value or the stamp that a key is expected to have; None: no value."""
+    if given is None or isinstance(given, Stamp):
+        return given
+    return value(given, "expected")
 
 
 def page_keys(given: object) -> int:

@@ -29,7 +29,7 @@ class Batch(NamedTuple):
         """
         core.attach()
         deadline_ms = mono_ms() + timeout_ms
-        await core.session.opened(deadline_ms)
+        await core.session.ready(self.terms.keyspace, deadline_ms)
         results: list[Any] = []
         for begin in range(0, len(self.keys), settings.WINDOW_KEYS):
             end = min(begin + settings.WINDOW_KEYS, len(self.keys))

@@ -50,6 +50,10 @@ class ClientClock:
             return False
         return self._clock.observe(hlc, mono_ms + self._distance_ms)
 
+    def wall_ms(self, mono_ms: int) -> int:
+        """Return the cluster's time as far as it is known, Unix time in ms; 0 while it is not."""
+        return 0 if self._distance_ms is None else mono_ms + self._distance_ms
+
     def issue(self, mono_ms: int) -> int | None:
         """Return the time of a new stamp, above all issued and heard before.
 

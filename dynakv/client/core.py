@@ -2,20 +2,21 @@
 
 One core per client and event loop. Callers hand in an `Op` and wait for its future; there is no
 task per key, only one per message. All decisions are in machines without I/O: where (`routing`),
-when (`coalesce`), whether again (`retry`), under which stamp (`clock`).
+when (`coalesce`), whether again (`retry`), under which stamp (`clock`) or id (`request_ids`).
 
 Invariant: every op handed in ends in exactly one result or error, or its caller has gone away.
 """
 
 import asyncio
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from random import Random
 from typing import Any, Final
 
-from dynakv.client import retry, settings, wire
+from dynakv.client import commands, retry, settings, wire
 from dynakv.client.coalesce import AnswerSize, Lane, LaneKey
 from dynakv.client.operation import Kind, Op
+from dynakv.client.request_ids import RequestIds, Window, no_room
 from dynakv.client.retry import Cause, Next, Trouble
 from dynakv.client.session import Session, mono_ms
 from dynakv.client.settings import Settings
@@ -35,6 +36,7 @@ class Core:
         self._router = self.session.router
         self._random = random
         self._keys_max = settings.BATCH_KEYS_MAX if chosen.coalesce else 1
+        self._ids = RequestIds(random)
         self._lanes: dict[LaneKey, Lane] = {}
         self._answers = AnswerSize()
         self.unfinished_max = settings.OPERATIONS_MAX
@@ -65,16 +67,26 @@ class Core:
     def submit(self, op: Op) -> None:
         """Begin a request; the session must be open. Raises RefusedError where nothing is begun."""
         self.admit(op)
-        self._route(op, mono_ms())
+        if op.kind is not Kind.EXECUTE or self.identify(op, partial(self._admitted, op)):
+            self._route(op, mono_ms())
+        else:
+            assert self._loop is not None
+            left_ms = max(op.deadline_ms - mono_ms(), 0)
+            self._loop.call_later(left_ms / 1000, self._waited_out, op)
 
     def admit(self, op: Op) -> None:
-        """Count a request in and stamp it. Raises RefusedError where it cannot be begun."""
+        """Count a request in and stamp it. Raises RefusedError where it cannot be begun.
+
+        A write in a Raft keyspace becomes an EXECUTE, which gets an id from `identify`.
+        """
         if self.unfinished >= self.unfinished_max:
             raise RefusedError(
                 f"this client has {self.unfinished} unfinished requests, the most it holds; "
                 "nothing was sent"
             )
-        if op.kind in STAMPED and not op.time:
+        if self._router.is_raft(op.terms.keyspace):
+            commands.batched(op)
+        elif op.kind in STAMPED and not op.time:
             self.stamp(op)
         op.is_counted = True
         self.unfinished += 1
@@ -99,10 +111,45 @@ class Core:
             )
         op.time = time
 
+    # --- request ids -------------------------------------------------------------------------
+
+    def identify(self, op: Op, later: Callable[[], None]) -> bool:
+        """Give a request its id; False: there is no room now, and `later` will be called."""
+        keyspace = op.terms.keyspace
+        window = self._ids.window(keyspace, self._router.group_of(keyspace, op.key))
+        if window.is_full or window.waiting:
+            window.waiting.append(later)
+            return False
+        self._name(op, window)
+        return True
+
+    def _name(self, op: Op, window: Window) -> None:
+        op.window = window
+        op.sequence = window.issue()
+        op.issued_ms = self.session.clock.wall_ms(mono_ms())
+
+    def _admitted(self, op: Op) -> None:
+        """Send a request that waited for its id, unless it has ended meanwhile."""
+        if op.done.done():
+            self._leave(op)
+        elif self.is_closed:
+            self.fail(op, _closed_error(op, is_sent=False))
+        else:
+            keyspace = op.terms.keyspace
+            self._name(op, self._ids.window(keyspace, self._router.group_of(keyspace, op.key)))
+            self._route(op, mono_ms())
+
+    def _waited_out(self, op: Op) -> None:
+        if not op.sequence and not op.done.done():
+            self.fail(op, no_room())
+
     # --- out ---------------------------------------------------------------------------------
 
     def succeed(self, op: Op, result: Any) -> None:
-        """End a request with its result."""
+        """End a request with its result; that of an EXECUTE may be an error."""
+        if op.kind is Kind.EXECUTE and isinstance(result, DynaKVError):
+            self.fail(op, result)
+            return
         self._leave(op)
         if not op.done.done():
             op.done.set_result(result)
@@ -122,12 +169,18 @@ class Core:
         if op.is_counted:
             op.is_counted = False
             self.unfinished -= 1
+            if op.window is not None:
+                op.window.settle(op.sequence)
+                while op.window.waiting and not op.window.is_full:
+                    op.window.waiting.popleft()()
 
     async def close(self) -> None:
         """End all that is under way; what waits fails, what was sent may have happened."""
         if self.is_closed:
             return
         self.is_closed = True
+        for call in self._ids.take_waiting():
+            call()
         waiting = [op for lane in self._lanes.values() for op in lane.drain()]
         for op in (*waiting, *self._unanswered):
             self.fail(op, _closed_error(op, is_sent=False))
@@ -142,7 +195,10 @@ class Core:
         if left_ms < attempt_ms:
             # At least 1 ms: whether time is up was decided before.
             attempt_ms = max(retry.cut_ms(left_ms, attempt_ms), 1)
-        endpoint = self._router.choose(op.terms.keyspace, op.key, op.tried, now_ms)
+        any_replica = op.terms.max_age_ms > 0
+        endpoint = self._router.choose(
+            op.terms.keyspace, op.key, op.tried, now_ms, any_replica=any_replica
+        )
         key = LaneKey(endpoint, op.terms, attempt_ms, op.kind is Kind.GET)
         lane = self._lanes.get(key)
         if lane is None:
@@ -219,6 +275,7 @@ class Core:
         self, endpoint: str, steps: Sequence[Sequence[Op]], reply: pb.PipelineResponse
     ) -> list[tuple[Op, Trouble]]:
         """End the requests that were answered; return the others."""
+        self.learn_leaders(steps, reply)
         failed: list[tuple[Op, Trouble]] = []
         for op, result in zip(*answers_of(endpoint, steps, reply), strict=True):
             if type(result) is Trouble:
@@ -226,6 +283,13 @@ class Core:
             else:
                 self.succeed(op, result)
         return failed
+
+    def learn_leaders(self, steps: Sequence[Sequence[Op]], reply: pb.PipelineResponse) -> None:
+        """Remember which nodes lead the groups of these requests, as far as the reply says."""
+        for step, result in zip(steps, reply.results, strict=False):
+            for entry, node_id in wire.leaders_of(result):
+                if entry < len(step):
+                    self._router.lead(step[entry].terms.keyspace, step[entry].key, node_id)
 
     # --- failures ----------------------------------------------------------------------------
 

@@ -2,15 +2,18 @@
 
 The node keeps the order wherever it can be seen, within one message. So a request that has to be
 tried again takes with it all later ones of its key that a repetition does no harm: reads, and
-writes under the stamps they have.
+writes under the stamps they have. In a Raft keyspace a repeated write is not done anew, so there
+one that would come behind a later one of its key ends instead.
 """
 
 import asyncio
 from collections.abc import Sequence
+from functools import partial
 
 from dynakv.client import retry, wire
 from dynakv.client.core import STAMPED, Core, answers_of
-from dynakv.client.operation import Op
+from dynakv.client.operation import Kind, Op
+from dynakv.client.request_ids import no_room
 from dynakv.client.retry import Next, Trouble
 from dynakv.client.session import mono_ms
 
@@ -34,6 +37,10 @@ async def _attempt(core: Core, pending: list[Op]) -> list[Op]:
     tried = max((op.tried for op in pending), key=len)
     endpoint = session.router.choose(first.terms.keyspace, first.key, tried, now_ms)
     attempt_ms = max(retry.cut_ms(first.deadline_ms - now_ms, first.attempt_ms), 1)
+    ready = await _identified(core, pending)
+    pending, rest = pending[:ready], pending[ready:]
+    if not ready:
+        return rest[1:]
     steps = wire.steps_of(pending)
     request = wire.request_of(steps, session.clock.writer)
     reply = await session.channels.pipeline(endpoint, request, attempt_ms)
@@ -42,6 +49,7 @@ async def _attempt(core: Core, pending: list[Op]) -> list[Op]:
         session.note(endpoint, reply, mono_ms())
     else:
         session.hear(reply.hlc, mono_ms())
+        core.learn_leaders(steps, reply)
         answers = answers_of(endpoint, steps, reply)[1]
         for answer in answers:
             if isinstance(answer, Trouble):
@@ -53,7 +61,30 @@ async def _attempt(core: Core, pending: list[Op]) -> list[Op]:
             core.stamp(op)
     if again:
         await asyncio.sleep(wait_ms / 1000)
-    return again
+    return again + rest
+
+
+async def _identified(core: Core, pending: Sequence[Op]) -> int:
+    """Return how many of these can be sent now; 0: the first has ended instead."""
+    for place, op in enumerate(pending):
+        if op.kind is not Kind.EXECUTE or op.sequence:
+            continue
+        room: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        while not core.identify(op, partial(_settle, room)):
+            if place:
+                return place  # those before it may be what it waits for
+            left_ms = max(op.deadline_ms - mono_ms(), 0)
+            await asyncio.wait({room}, timeout=left_ms / 1000)
+            if not room.done():
+                core.fail(op, no_room())
+                return 0
+            room = asyncio.get_running_loop().create_future()
+    return len(pending)
+
+
+def _settle(room: "asyncio.Future[None]") -> None:
+    if not room.done():
+        room.set_result(None)
 
 
 def _sort(
@@ -69,7 +100,12 @@ def _sort(
         op.kind in STAMPED and not isinstance(answer, Trouble)
         for op, answer in zip(pending, answers, strict=True)
     )
-    for op, answer in zip(pending, answers, strict=True):
+    done_at = {
+        op.key: place
+        for place, (op, answer) in enumerate(zip(pending, answers, strict=True))
+        if op.kind is Kind.EXECUTE and not isinstance(answer, Trouble)
+    }
+    for place, (op, answer) in enumerate(zip(pending, answers, strict=True)):
         if not isinstance(answer, Trouble):
             if op.key in keys and (op.is_read or op.time):
                 op.is_maybe_done = not op.is_read
@@ -81,7 +117,7 @@ def _sort(
         # A new stamp above that of a later write which is done would undo that one.
         if following is Next.RESTAMPED and not is_written:
             stale.append(op)
-        elif following is not Next.AGAIN:
+        elif following is not Next.AGAIN or done_at.get(op.key, -1) > place:
             op.attempts += 1
             core.fail(op, retry.final_error(op, answer))
             continue

@@ -151,7 +151,7 @@ class Requests:
         core = self._core
         loop = core.attach()
         deadline_ms = mono_ms() + self._timeout_ms
-        await core.session.opened(deadline_ms)
+        await core.session.ready(self._terms.keyspace, deadline_ms)
         ops = [
             _op(fields, self._terms, loop.create_future(), deadline_ms, self._attempt_ms)
             for fields in self._written

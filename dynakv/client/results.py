@@ -1,12 +1,12 @@
 """What calls return: frozen values, the same for both clients."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 
 from msgspec import Struct
 
 from dynakv.core.hlc import COUNTER_MAX, wall_ms_of
-from dynakv.errors import DynaKVError
+from dynakv.errors import DynaKVError, RefusedError
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -52,6 +52,18 @@ class Written(Struct, frozen=True, gc=False):
     previous: Entry | None = None
 
 
+class Attempt(Struct, frozen=True, gc=False):
+    """What became of a write under a condition; true where it was done."""
+
+    applied: bool
+    stamp: Stamp | None  # the version written; None where the condition does not hold
+    found: Entry  # what was there before, or is in the way: exact, and the same at any repetition
+
+    def __bool__(self) -> bool:
+        """Return whether the write was done."""
+        return self.applied
+
+
 class RingMember(Struct, frozen=True):
     """A node as the answering node sees it."""
 
@@ -85,6 +97,20 @@ class Ring(Struct, frozen=True):
     epoch: int
     members: tuple[RingMember, ...]  # sorted by node id
     keyspaces: tuple[RingKeyspace, ...]  # sorted by name
+
+
+class ConditionError(RefusedError):
+    """A check of a transaction does not hold: nothing was done.
+
+    `found` says what is there instead, by the position of the operation that checked it.
+    """
+
+    def __init__(self, found: Mapping[int, Entry]) -> None:
+        """Say what was found; at least one entry."""
+        self.found = dict(found)
+        place, first = next(iter(self.found.items()))
+        there = "has no value" if first.value is None else f"has another value ({first.stamp})"
+        super().__init__(f"operation {place}: {first.key!r} {there}; nothing was done")
 
 
 class BatchError(DynaKVError):

@@ -5,8 +5,9 @@ nothing here guesses from status codes what the server could have meant. Where t
 nothing is said, so nothing is assumed: the request may have arrived.
 
 A read may always be repeated. A write may be repeated if nothing was done, or under the stamp of
-its first attempt, which makes the repetition the same write. Expire and persist carry no stamp of
-the client: once they may have been done, only the caller can decide.
+its first attempt, or in Raft keyspaces its request id, which make the repetition the same write.
+Expire and persist carry no stamp of the client: once they may have been done, only the caller can
+decide, except in Raft keyspaces.
 """
 
 from enum import Enum
@@ -91,7 +92,7 @@ def _maybe_done(op: Op) -> Next:
     if op.is_read:
         return Next.AGAIN
     op.is_maybe_done = True
-    return Next.AGAIN if op.time else Next.END
+    return Next.AGAIN if op.is_repeatable else Next.END
 
 
 def final_error(op: Op, trouble: Trouble) -> DynaKVError:

@@ -25,7 +25,7 @@ class _Places:
     thousands of groups times hundreds of endpoints each time would hold up calls.
     """
 
-    __slots__ = ("_keyspace", "_members", "_orders", "_shift", "_shuffled")
+    __slots__ = ("_keyspace", "_led", "_members", "_orders", "_shift", "_shuffled")
 
     def __init__(
         self, keyspace: ring_pb2.Keyspace, members: Sequence[str | None], shuffled: tuple[str, ...]
@@ -35,9 +35,23 @@ class _Places:
         self._shuffled = shuffled
         self._shift = group_shift(len(keyspace.groups))
         self._orders: dict[int, tuple[str, ...]] = {}
+        self._led: dict[int, str] = {}  # group -> the endpoint of its leader
 
-    def order(self, key: bytes) -> tuple[str, ...]:
-        group = token_of(key, hash_tags=self._keyspace.hash_tags) >> self._shift
+    def group(self, key: bytes) -> int:
+        return token_of(key, hash_tags=self._keyspace.hash_tags) >> self._shift
+
+    def lead(self, group: int, endpoint: str) -> None:
+        self._led[group] = endpoint
+
+    def order(self, key: bytes, *, any_replica: bool) -> tuple[str, ...]:
+        group = self.group(key)
+        order = self._order(group)
+        leader = self._led.get(group) if self._led and not any_replica else None
+        if leader is None or order[0] == leader:
+            return order
+        return (leader, *(endpoint for endpoint in order if endpoint != leader))
+
+    def _order(self, group: int) -> tuple[str, ...]:
         order = self._orders.get(group)
         if order is None:
             order = self._orders[group] = self._made(self._keyspace.groups[group].replicas)
@@ -73,6 +87,8 @@ class Router:
         self._shuffled = tuple(random.sample(self.endpoints, len(self.endpoints)))
         self._nodes: dict[str, str] = {}  # endpoint -> node id
         self._places: dict[str, _Places] = {}
+        self._modes: dict[str, int] = {}  # of the keyspaces known
+        self._leaders: dict[str, dict[int, str]] = {}  # keyspace -> group -> node id
         self._down: dict[str, None] = {}  # a dict: its order is that of failing
         self._avoided_until_ms: dict[str, int] = {}
 
@@ -177,11 +193,47 @@ class Router:
         endpoints = self.endpoints_by_node()
         members = [endpoints.get(member.node_id) for member in self.ring.members]
         self._places = {}
+        self._modes = {keyspace.name: keyspace.mode for keyspace in self.ring.keyspaces}
+        self._leaders = {n: led for n, led in self._leaders.items() if n in self._modes}
         for keyspace in self.ring.keyspaces:
             count = len(keyspace.groups)
             if count < 1 or count & (count - 1):
                 continue  # not of a kind that this client knows how to cut: any node serves it
-            self._places[keyspace.name] = _Places(keyspace, members, self._shuffled)
+            places = self._places[keyspace.name] = _Places(keyspace, members, self._shuffled)
+            for group, node_id in self._leaders.get(keyspace.name, {}).items():
+                if node_id in endpoints and group < count:
+                    places.lead(group, endpoints[node_id])
+
+    # --- Raft keyspaces ----------------------------------------------------------------------
+
+    def knows(self, keyspace: str) -> bool:
+        """Say whether the layout known has this keyspace."""
+        return keyspace in self._modes
+
+    def is_raft(self, keyspace: str) -> bool:
+        """Say whether a keyspace is in Raft mode; one that is not known is not."""
+        return self._modes.get(keyspace) == ring_pb2.MODE_RAFT
+
+    def group_of(self, keyspace: str, key: bytes) -> int:
+        """Return the shard group of a key, -1 where it is not known."""
+        places = self._places.get(keyspace)
+        return -1 if places is None else places.group(key)
+
+    def lead(self, keyspace: str, key: bytes, node_id: str) -> None:
+        """Take note of which node leads a key's group: its requests go there first."""
+        places = self._places.get(keyspace)
+        if places is None:
+            return
+        leaders = self._leaders.setdefault(keyspace, {})
+        group = places.group(key)
+        if leaders.get(group) == node_id:
+            return
+        leaders[group] = node_id
+        endpoint = self.endpoints_by_node().get(node_id)
+        if endpoint is not None:
+            places.lead(group, endpoint)
+            # What it could not do may be what it can do now that it leads.
+            self._avoided_until_ms.pop(endpoint, None)
 
     # --- what failed -------------------------------------------------------------------------
 
@@ -210,10 +262,21 @@ class Router:
 
     # --- where to go -------------------------------------------------------------------------
 
-    def choose(self, keyspace: str, key: bytes, tried: Sequence[str], now_ms: int) -> str:
-        """Return the endpoint of the next attempt; `tried` holds those of the failed ones."""
+    def choose(
+        self,
+        keyspace: str,
+        key: bytes,
+        tried: Sequence[str],
+        now_ms: int,
+        *,
+        any_replica: bool = False,
+    ) -> str:
+        """Return the endpoint of the next attempt; `tried` holds those of the failed ones.
+
+        With `any_replica` the leader of the key's group is as good as its followers.
+        """
         places = self._places.get(keyspace)
-        order = self._shuffled if places is None else places.order(key)
+        order = self._shuffled if places is None else places.order(key, any_replica=any_replica)
         if not tried and not self._down and not self._avoided_until_ms:
             return order[0]
         return self._best(order, tried, now_ms)

@@ -51,6 +51,8 @@ class Session:
         self._is_time_doubted = False
         self._tasks: set[asyncio.Task[Any]] = set()
         self._exploring: asyncio.Task[None] | None = None
+        self._looking: asyncio.Task[None] | None = None
+        self._unknown: dict[str, None] = {}  # keyspaces that the layout did not have just now
 
     # --- opening and closing -----------------------------------------------------------------
 
@@ -76,6 +78,35 @@ class Session:
                 f"no endpoint answered in time; tried {', '.join(self.router.given)}; "
                 f"the last said: {self._last_trouble}; nothing was sent"
             )
+
+    def is_ready(self, keyspace: str) -> bool:
+        """Say whether the session is open and the keyspace's mode is known."""
+        return self.is_open and (self.router.knows(keyspace) or keyspace in self._unknown)
+
+    async def ready(self, keyspace: str, deadline_ms: int) -> None:
+        """Return once the session is open, having asked for a keyspace that is not known.
+
+        It may be newer than the layout known, and a Raft keyspace takes no stamps. Raises as
+        `opened`.
+        """
+        await self.opened(deadline_ms)
+        if self.is_ready(keyspace):
+            return
+        if self._looking is None or self._looking.done():
+            self._looking = self.spawn(self._look())
+        left_s = max(deadline_ms - mono_ms(), 0) / 1000
+        await asyncio.wait({self._looking}, timeout=left_s)
+        if not self.router.knows(keyspace):
+            # Not asked for again at once: a name that does not exist must not cost twice.
+            self._unknown[keyspace] = None
+            loop = asyncio.get_running_loop()
+            loop.call_later(self._settings.probe_ms / 1000, self._unknown.pop, keyspace, None)
+
+    async def _look(self) -> None:
+        there = self.router.choose_any((), mono_ms())
+        ring = await self.channels.ring(there, settings.CONNECT_MS)
+        if not isinstance(ring, Trouble) and ring.cluster_id == self._cluster_id:
+            self.learn(ring)
 
     async def close(self) -> None:
         """End what runs in the background and close the channels."""

@@ -15,7 +15,10 @@ from typing import Any, Self, TypeVar
 
 from dynakv import limits
 from dynakv.client import settings
-from dynakv.client.aio import AsyncClient, Key, Timeout
+from dynakv.client.aio import AsyncClient
+from dynakv.client.atomic import AtomicCalls
+from dynakv.client.atomic_sync import SyncAtomicCalls
+from dynakv.client.calls import Key, Timeout
 from dynakv.client.paging import Pages
 from dynakv.client.pipelines import Pipeline
 from dynakv.client.results import Entry, Ring, Written
@@ -25,7 +28,7 @@ from dynakv.errors import RefusedError
 T = TypeVar("T")
 
 
-class Client:
+class Client(SyncAtomicCalls):
     """A client of one cluster, for any number of threads. Use it with `with`, or close it."""
 
     def __init__(
@@ -88,12 +91,15 @@ class Client:
         *,
         level: Level | str | None = None,
         r: int | None = None,
+        max_age: Timeout | None = None,
         keyspace: str | None = None,
         timeout: Timeout | None = None,
     ) -> bytes | None:
-        """Return the value of a key, None where there is none."""
+        """Return the value of a key, None where there is none; see `AsyncClient.get`."""
         return self._wait(
-            self._client.get(key, level=level, r=r, keyspace=keyspace, timeout=timeout)
+            self._client.get(
+                key, level=level, r=r, max_age=max_age, keyspace=keyspace, timeout=timeout
+            )
         )
 
     def get_entry(
@@ -102,12 +108,15 @@ class Client:
         *,
         level: Level | str | None = None,
         r: int | None = None,
+        max_age: Timeout | None = None,
         keyspace: str | None = None,
         timeout: Timeout | None = None,
     ) -> Entry:
         """Return value, stamp and deadline of a key; the value is None where there is none."""
         return self._wait(
-            self._client.get_entry(key, level=level, r=r, keyspace=keyspace, timeout=timeout)
+            self._client.get_entry(
+                key, level=level, r=r, max_age=max_age, keyspace=keyspace, timeout=timeout
+            )
         )
 
     def put(
@@ -203,12 +212,15 @@ class Client:
         *,
         level: Level | str | None = None,
         r: int | None = None,
+        max_age: Timeout | None = None,
         keyspace: str | None = None,
         timeout: Timeout | None = None,
     ) -> list[bytes | None]:
         """Return the values of keys, in their order. Raises BatchError where some failed."""
         return self._wait(
-            self._client.get_many(keys, level=level, r=r, keyspace=keyspace, timeout=timeout)
+            self._client.get_many(
+                keys, level=level, r=r, max_age=max_age, keyspace=keyspace, timeout=timeout
+            )
         )
 
     def put_many(
@@ -314,6 +326,10 @@ class Client:
         return self._wait(self._client.ring(timeout=timeout))
 
     # --- inside ------------------------------------------------------------------------------
+
+    @property
+    def _atomic(self) -> AtomicCalls:
+        return self._client
 
     def _wait(self, call: Coroutine[Any, Any, T]) -> T:
         """Run a call in the background loop and wait for it."""

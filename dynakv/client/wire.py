@@ -1,6 +1,6 @@
 """Requests to protobuf, protobuf to results, and statuses to what is known of a failure."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import groupby
 from operator import attrgetter
 from typing import Any, Final
@@ -47,6 +47,7 @@ def request_of(steps: Sequence[Sequence[Op]], writer: int) -> pb.PipelineRequest
         level=terms.level,  # type: ignore[arg-type]
         r=terms.r,
         w=terms.w,
+        max_age_ms=None if terms.max_age_ms < 0 else terms.max_age_ms,
         steps=[_step_of(step, writer, previous=terms.previous) for step in steps],
     )
 
@@ -84,6 +85,22 @@ def _step_of(ops: Sequence[Op], writer: int, *, previous: bool) -> pb.Step:
             )
         case Kind.PERSIST:
             return pb.Step(persist=pb.PersistStep(keys=keys))
+        case Kind.EXECUTE:
+            batches = [_batch_of(op) for op in ops]
+            return pb.Step(execute=pb.ExecuteStep(batches=batches, previous=previous))
+
+
+def _batch_of(op: Op) -> pb.Batch:
+    window = op.window
+    assert window is not None
+    assert op.sequence
+    request_id = pb.RequestId(
+        client=window.client,
+        sequence=op.sequence,
+        settled_below=window.floor,
+        issued_ms=op.issued_ms,
+    )
+    return pb.Batch(operations=op.operations, request_id=request_id)
 
 
 def _column(numbers: list[int]) -> list[int]:
@@ -111,22 +128,53 @@ def results_of(ops: Sequence[Op], result: pb.StepResult) -> list[Any] | None:
     count = len(ops)
     match ops[0].kind:
         case Kind.GET:
-            columns = result.found
-            if not count == len(columns.found) == len(columns.values):
-                return None
-            if any(op.wants_entry for op in ops):
-                return _entries_of(ops, columns)
-            if all(columns.found):
-                return columns.values[:]
-            return [
-                value if found else None
-                for found, value in zip(columns.found, columns.values, strict=True)
-            ]
+            return _found_of(ops, result.found)
         case Kind.PUT | Kind.DELETE:
             return _written_of(ops, result.stored)
+        case Kind.EXECUTE:
+            return _shaped(ops, result.executed.batches)
         case Kind.EXPIRE | Kind.PERSIST:
             applied = result.applied.applied
             return applied[:] if len(applied) == count else None
+
+
+def _shaped(ops: Sequence[Op], batches: Sequence[pb.BatchResult]) -> list[Any] | None:
+    if len(batches) != len(ops):
+        return None
+    found: list[Any] = []
+    for op, batch in zip(ops, batches, strict=True):
+        results = batch.results
+        assert op.shape is not None
+        if not results:  # an entry that failed: its trouble stands elsewhere
+            found.append(None)
+        elif len(results) == len(op.operations):
+            found.append(op.shape(results))
+        else:
+            return None
+    return found
+
+
+def leaders_of(result: pb.StepResult) -> Iterator[tuple[int, str]]:
+    """Yield which node leads the shard groups of entries of a step, as far as it was said."""
+    for told in result.leaders:
+        for entry in told.entries:
+            yield entry, told.leader
+    for error in result.errors:
+        if error.leader:
+            for entry in error.entries:
+                yield entry, error.leader
+
+
+def _found_of(ops: Sequence[Op], columns: pb.FoundEntries) -> list[Any] | None:
+    if not len(ops) == len(columns.found) == len(columns.values):
+        return None
+    if any(op.wants_entry for op in ops):
+        return _entries_of(ops, columns)
+    if all(columns.found):
+        return columns.values[:]
+    return [
+        value if found else None for found, value in zip(columns.found, columns.values, strict=True)
+    ]
 
 
 def _entries_of(ops: Sequence[Op], columns: pb.FoundEntries) -> list[Any] | None:

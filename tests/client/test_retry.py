@@ -11,6 +11,7 @@ from dynakv.client import retry, settings
 from dynakv.client.operation import Kind, Op, Terms
 from dynakv.client.retry import Cause, Next, Trouble
 from dynakv.client.wire import troubles_of
+from dynakv.core.layout import Mode
 from dynakv.errors import Failure, RefusedError, UnknownOutcomeError, UsageError
 from dynakv.node.messages import Put
 from dynakv.node.validate import refusal
@@ -133,7 +134,7 @@ NOW_MS = 1_700_000_000_000
 
 def servers_failure(time_ms: int) -> Failure:
     """Return what the node's own check says of a put stamped at that time."""
-    keyspace = SimpleNamespace(n=3)
+    keyspace = SimpleNamespace(n=3, settings=SimpleNamespace(mode=Mode.LEADERLESS))
     ctx: Any = SimpleNamespace(
         by_name={"default": SimpleNamespace(keyspace=keyspace, name="default")},
         believed_ms=lambda: NOW_MS,

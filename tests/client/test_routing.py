@@ -141,3 +141,61 @@ def test_a_fresh_node_is_one_that_was_not_tried_and_did_not_fail() -> None:
     made.refused(C, 0)
     assert not made.has_fresh((A,), 0)
     assert made.has_fresh((A,), settings.AVOID_MS)
+
+
+# --- leaders ---------------------------------------------------------------------------------
+
+
+def raft_ring(*groups: str, epoch: int = 1) -> ring_pb2.GetRingStateResponse:
+    """Return the same as `ring` in Raft mode."""
+    layout = ring(*groups, epoch=epoch)
+    layout.keyspaces[0].mode = ring_pb2.MODE_RAFT
+    return layout
+
+
+def test_the_mode_of_a_keyspace_is_that_of_the_layout() -> None:
+    made = router([A], None)
+    assert not made.knows("default")
+    assert not made.is_raft("default")
+    assert made.group_of("default", b"k") == -1
+    made.learn(ring("abc", "abc"))
+    assert made.knows("default")
+    assert not made.is_raft("default")
+    made.learn(raft_ring("abc", "abc", epoch=2))
+    assert made.is_raft("default")
+    assert made.group_of("default", b"k") == token_of(b"k", hash_tags=False) >> 63
+
+
+def test_the_leader_of_a_group_comes_first_for_its_keys_only() -> None:
+    made = router([A, B, C], raft_ring("abc", "abc"))
+    mine = next(key for key in KEYS if made.group_of("default", key) == 0)
+    other = next(key for key in KEYS if made.group_of("default", key) == 1)
+    elsewhere = made.choose("default", other, (), 0)
+    for endpoint in (C, A, B):
+        made.lead("default", mine, IDS[endpoint])
+        assert made.choose("default", mine, (), 0) == endpoint
+        assert made.choose("default", mine, (endpoint,), 0) != endpoint
+        assert made.choose("default", other, (), 0) == elsewhere
+    first = made.choose("default", mine, (), 0, any_replica=True)
+    made.lead("default", mine, IDS[C])
+    assert made.choose("default", mine, (), 0, any_replica=True) == first
+
+
+def test_leaders_are_remembered_through_changes_of_endpoints_and_layout() -> None:
+    made = router([A, B], raft_ring("abc", "abc"))
+    key = KEYS[0]
+    made.lead("default", key, "nc")  # nobody answers there yet
+    made.lead("nope", key, "nc")
+    made.identify(C, "nc")
+    assert made.choose("default", key, (), 0) == C
+    made.learn(raft_ring("abc", "abc", epoch=2))
+    assert made.choose("default", key, (), 0) == C
+    made.failed(C)
+    assert made.choose("default", key, (), 0) != C
+
+
+def test_a_new_leader_is_asked_although_it_refused_before() -> None:
+    made = router([A, B, C], raft_ring("abc"))
+    made.refused(B, 0)
+    made.lead("default", KEYS[0], "nb")
+    assert made.choose("default", KEYS[0], (), 1) == B
