@@ -47,6 +47,21 @@ DRAIN_MS: Final = 5_000  # then, of each door, for calls under way; an attempt t
 FLUSH_MS: Final = 2_000  # last, for the hash trees: without it the next start reads every row
 STATUS_DISK_MS: Final = 500  # how long an operator's question waits for the disk
 
+# --- gossip ----------------------------------------------------------------------------------
+PROBE_MS: Final = 1_000  # between probes of this node, each of another member
+PROBE_TIMEOUT_MS: Final = 500  # of a probe; after it others are asked, until the next is due
+PROBE_HELPERS: Final = 3  # asked to probe who did not answer; with 5 % loss 0.6 % of three fail
+SUSPICION_MS_MIN: Final = 4_000  # with all confirmations: a refutation crosses 200 nodes in 2 s
+SUSPICION_MS_MAX: Final = 12_000  # with none: the accuser may be the one that is cut off
+HEALTH_MAX: Final = 8  # of a node that doubts itself: it waits 9 times as long
+RUMOR_BYTES_MAX: Final = 512  # of one message: about 16 rumours, and it stays one packet
+RUMOR_FRAME_BYTES: Final = 8  # of a rumour beside the two names
+RUMOR_TIMES: Final = 2  # so often is a rumour told, per bit of the number of members
+TELL_MS: Final = 200  # between messages that are sent only because there are rumours
+TELL_PEERS: Final = 2
+SYNC_MS: Final = 30_000  # between exchanges of everything with one other member
+SYNC_SPREAD: Final = 4  # each is up to a quarter of the interval earlier: not all at once
+
 # --- recovery of groups that forgot ----------------------------------------------------------
 # After a start: then every request is over that may count what the former life acknowledged.
 RECOVER_AFTER_MS: Final = DEADLINE_MS_MAX + 1_000
