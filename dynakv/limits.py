@@ -227,3 +227,7 @@ RAFT_COMPACTED_MAX: Final = 512  # of one write: rows to remove
 RAFT_IDLE_TICKS: Final = 20  # of nothing to do, then a leader lets its group sleep
 RAFT_BALANCE_MS: Final = 5_000  # between looks whether a group has a better leader
 RAFT_ID_WINDOW: Final = REQUEST_OUTCOMES_MAX // 2  # ids a node may await under one client id
+RAFT_SHADOW_BYTES_MAX: Final = 64 << 20  # kept for one snapshot under way: what changed meanwhile
+RAFT_OFFER_TICKS: Final = 100  # without a question for a page, then a snapshot was offered in vain
+RAFT_FETCHES_MAX: Final = 5  # attempts at one page
+RAFT_UNBOUND_MAX: Final = 100  # messages of a peer that wait until its incarnation is bound

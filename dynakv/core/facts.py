@@ -14,6 +14,7 @@ RECOVERING: Final = "recovering"  # of a group: what it must merge before it ans
 # Of a hidden keyspace of hints whose keyspace was dropped, with how many groups it has in the place
 # of a group: its rows are being removed.
 DROPPED_HINTS: Final = "dropped_hints"
+RAFT_PEER: Final = "raft_peer"  # of a Raft keyspace's node: whose votes count in its name
 PEER: Final = "peer"  # of a peer: incarnation and commit sequence
 
 

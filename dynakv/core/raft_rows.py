@@ -37,6 +37,7 @@ class GroupState(Struct, frozen=True, array_like=True):
     Invariant: offset <= applied <= commit, and the log holds all of (offset, last].
     """
 
+    incarnation: int  # of the data directory whose member this is: no other may vote in its name
     member_id: MemberId
     term: int
     vote: MemberId

@@ -6,7 +6,7 @@ committed commands do to the records, and how far each group is applied, in that
 """
 
 from collections import ChainMap
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -45,6 +45,7 @@ class GroupWrite(Struct, frozen=True, gc=False):
     entries: tuple[Entry, ...] = ()
     removed: tuple[tuple[int, int], ...] = ()  # ranges of indexes, first and last
     commands: tuple[Command, ...] = ()  # of the entries up to `state.applied`, in order
+    shows_before: bool = False  # a snapshot is being read: what was there is asked for as well
 
 
 class GroupWritten(Struct, frozen=True, gc=False):
@@ -54,6 +55,9 @@ class GroupWritten(Struct, frozen=True, gc=False):
     results: list[tuple[Result, ...]]  # parallel to the commands
     rows: dict[bytes, Record | None]  # of the group's keys, as the commands left them
     damaged: bytes | None = None  # the key
+    # Where it was asked for: what lay under the keys of `rows`, and under those of sessions.
+    rows_before: dict[bytes, Record | None] = {}
+    sessions_before: dict[bytes, Record | None] = {}
 
 
 class RaftWrite(Struct, frozen=True, gc=False):
@@ -115,6 +119,8 @@ def _write_group(
     keyspace, group, state = write.keyspace, write.group, write.state
     results: list[tuple[Result, ...]] = []
     changed: dict[bytes, Record | None] = {}
+    rows_before: dict[bytes, Record | None] = {}
+    sessions_before: dict[bytes, Record | None] = {}
     if write.commands:
         applied = _apply(write, rows, writes)
         if isinstance(applied, bytes):
@@ -122,8 +128,12 @@ def _write_group(
         time, results, changed, sessions = applied
         state = replace(state, time=time)
         data = data_keyspace(keyspace, state.generation)
-        writes.update(((data, group, key), row) for key, row in changed.items())
         hidden = session_keyspace(keyspace, state.generation)
+        if write.shows_before:
+            found = ChainMap(writes, rows)  # type: ignore[arg-type]
+            rows_before = _records(found, data, group, changed)
+            sessions_before = _records(found, hidden, group, map(number_key, sessions))
+        writes.update(((data, group, key), row) for key, row in changed.items())
         for client, session in sessions.items():
             row = session_row(client, state_machine.session_bytes(session))
             writes[hidden, group, number_key(client)] = row
@@ -133,7 +143,15 @@ def _write_group(
     for entry in write.entries:
         writes[hidden, group, number_key(entry.index)] = entry_row(entry)
     writes[state_keyspace(keyspace), group, STATE_KEY] = state_row(state)
-    return GroupWritten(state, results, changed)
+    return GroupWritten(state, results, changed, None, rows_before, sessions_before)
+
+
+def _records(
+    rows: Mapping[RowKey, Row], place: int, group: int, keys: Iterable[bytes]
+) -> dict[bytes, Record | None]:
+    """Return what lies under these keys; none of it is damaged."""
+    found = {key: rows.get((place, group, key)) for key in keys}
+    return {key: row if isinstance(row, Record) else None for key, row in found.items()}
 
 
 _Applied = tuple[

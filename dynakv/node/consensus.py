@@ -24,6 +24,7 @@ from dynakv.node.messages import STORE, Failed
 from dynakv.node.raft_group import Group, Where
 from dynakv.node.raft_loading import FIRST_INDEX, RaftLoading
 from dynakv.node.raft_messages import RaftReply, RaftStep, RaftStepped
+from dynakv.node.raft_peers import RaftPeers
 
 _Outgoing = list[tuple[Where, Message]]
 
@@ -35,7 +36,10 @@ class Consensus:
         """Begin to load the groups that the layout gives this node."""
         self._ctx = ctx
         self.groups: dict[Where, Group] = {}
+        self.stopped: dict[Where, str] = {}  # members that take part no more, and why
         self.on_leader: Callable[[Where], None] = _nobody
+        self.on_snapshot: Callable[[str, Group, Message], None] = _nobody
+        self.on_installed: Callable[[Group], None] = _nobody
         self._leaders: dict[Where, NodeId | None] = {}
         self._busy: dict[Where, None] = {}
         self._awake: dict[Where, None] = {}
@@ -43,7 +47,8 @@ class Consensus:
         self._sleeping: dict[NodeId, list[tuple[int, int, int]]] = {}
         self._told_to_sleep: dict[Where, tuple[str, int]] = {}  # in this turn, by whom and its term
         self._ticking = False
-        self._loading = RaftLoading(ctx, self._loaded)
+        self._loading = RaftLoading(ctx, self._loaded, self._stays_out)
+        self._peers = RaftPeers(ctx)
         held = [p for p in ctx.by_id.values() if p.raft]
         for placement in held:
             self._loading.load(placement)
@@ -92,17 +97,30 @@ class Consensus:
 
     def step(self, sender: str, step: RaftStep, reply: Callable[[RaftReply], None]) -> None:
         """Take a peer's messages for all groups of this node."""
-        columns = zip(step.keyspaces, step.groups, step.messages, strict=True)
-        for keyspace, number, message in columns:
-            group = self.groups.get((keyspace, number))
-            if group is None or group.broken or group.nodes.get(message.sender) != sender:
-                continue  # still being loaded, or never ours: as if it had been lost
-            if message.to == group.raft.member.id:
-                self.busy(group.where)
-                group.raft.step(message)
+        for keyspace in dict.fromkeys(step.keyspaces):
+            if self.placement(keyspace) is not None:
+                take = partial(self._take, sender, step, keyspace)
+                self._peers.when_known(keyspace, sender, step.incarnation, take)
         for keyspace, number, term in step.sleeping:
             self._told_to_sleep[keyspace, number] = (sender, term)
         reply(RaftStepped())
+
+    def _take(self, sender: str, step: RaftStep, taken: int) -> None:
+        """Take the messages for the groups of one keyspace."""
+        columns = zip(step.keyspaces, step.groups, step.messages, strict=True)
+        for keyspace, number, message in columns:
+            group = self.groups.get((keyspace, number)) if keyspace == taken else None
+            if group is None or group.nodes.get(message.sender) != sender:
+                continue  # still being loaded, or never ours: as if it had been lost
+            if message.to == group.raft.member.id:
+                if _forgot(group, message):
+                    self._stop(group, "its log was lost")
+                    continue
+                self.busy(group.where)
+                if message.snapshot is not None and message.kind is Kind.SNAPSHOT:
+                    self.on_snapshot(sender, group, message)
+                else:
+                    group.raft.step(message)
 
     def _sleep(self, where: Where, leader: str, term: int) -> None:
         """Stop the ticks of a group whose leader says that it sleeps, if nothing is missing."""
@@ -153,19 +171,40 @@ class Consensus:
                 place = data_keyspace(where[0], outcome.state.generation)
                 for key, row in outcome.rows.items():
                     self._ctx.cache.stored(place, key, row)
+            generation = group.state.generation
             group.written(outcome, self._send)
-            if group.broken:
-                self._awake.pop(where, None)
-                key = outcome.damaged or b""
-                self._ctx.note("raft_group_broken", group=where[1], key=key.hex())
+            if group.state.generation != generation:
+                self.on_installed(group)
+            if outcome.damaged is not None:
+                self._stop(group, f"the row of key {outcome.damaged!r} is damaged")
+                continue
             self._compact(group)
             self._busy[where] = None
+
+    def _stop(self, group: Group, why: str) -> None:
+        """Let a member take part in nothing any more: it cannot know what it has acknowledged."""
+        where = group.where
+        group.drop()
+        self._let_go(where)
+        self._stays_out(where, why)
+
+    def _stays_out(self, where: Where, why: str) -> None:
+        self.stopped[where] = why
+        self._ctx.note("raft_group_stopped", group=where[1], why=why)
+
+    def _let_go(self, where: Where) -> None:
+        self.groups.pop(where, None)
+        self._awake.pop(where, None)
+        self._busy.pop(where, None)
+        self._leaders.pop(where, None)
 
     def _compact(self, group: Group) -> None:
         """Forget old entries, a few at a time; who lags further behind gets a snapshot."""
         log, config = group.raft.member.log, self._ctx.config
         if log.applied - log.offset > config.raft_log_entries_max:
             keep = log.applied - config.raft_log_entries_kept
+            # A snapshot under way goes on where the kept log begins.
+            keep = min([keep, *(offer.index for offer in group.offers.values())])
             group.raft.compact(min(keep, log.offset + limits.RAFT_COMPACTED_MAX))
 
     def _see_leader(self, group: Group) -> None:
@@ -200,6 +239,7 @@ class Consensus:
             [where[1] for where, _ in part],
             [message for _, message in part],
             asleep,
+            ctx.remembered.incarnation,
         )
 
         def stepped(reply: object) -> None:
@@ -239,6 +279,9 @@ class Consensus:
                     self._put_to_sleep(group)
                     continue
             group.raft.tick()
+            if group.offers:
+                ticks_ms = limits.RAFT_OFFER_TICKS * self._ctx.config.raft_tick_ms
+                group.end_old_offers(self._ctx.now.mono_ms - ticks_ms)
             self._busy[where] = None
         if self._awake:
             self._tick_later()
@@ -281,11 +324,8 @@ class Consensus:
         """Let go of the groups of dropped keyspaces, load those of new ones."""
         ctx = self._ctx
         for where in [w for w in self.groups if self.placement(w[0]) is None]:
-            group = self.groups.pop(where)
-            group.drop()
-            self._awake.pop(where, None)
-            self._busy.pop(where, None)
-            self._leaders.pop(where, None)
+            self.groups[where].drop()
+            self._let_go(where)
         for placement in list(ctx.by_id.values()):
             if placement.raft:
                 self._loading.load(placement)
@@ -296,6 +336,16 @@ def _preferred(group: Group) -> MemberId:
     voters = group.state.membership.voters
     by_node = sorted(voters, key=lambda member: group.nodes.get(member, NodeId("")))
     return by_node[group.where[1] % len(by_node)]
+
+
+def _forgot(group: Group, message: Message) -> bool:
+    """Say whether a leader knows of entries here that are gone: this member's log was lost.
+
+    A heartbeat tells no commit beyond what this member is known to hold.
+    """
+    member = group.raft.member
+    held = member.log.last
+    return message.kind is Kind.HEARTBEAT and message.term >= member.term and message.commit > held
 
 
 def _parts(outgoing: _Outgoing) -> list[_Outgoing]:
@@ -312,5 +362,5 @@ def _parts(outgoing: _Outgoing) -> list[_Outgoing]:
     return parts
 
 
-def _nobody(where: Where) -> None:
-    del where
+def _nobody(*_: object) -> None:
+    """Stand for whoever will want to hear of it."""

@@ -5,7 +5,7 @@ from typing import assert_never
 
 from dynakv.node.consensus import Consensus
 from dynakv.node.context import Context, Placement
-from dynakv.node.messages import ClientMessage, Failed, PeerReply, Reason
+from dynakv.node.messages import ClientMessage, PeerReply
 from dynakv.node.raft_messages import (
     FetchSnapshot,
     Forward,
@@ -15,8 +15,10 @@ from dynakv.node.raft_messages import (
     RaftStep,
 )
 from dynakv.node.raft_reads import RaftReads
+from dynakv.node.raft_receiving import RaftReceiving
 from dynakv.node.raft_requests import RaftRequests
 from dynakv.node.raft_router import Router
+from dynakv.node.raft_sending import RaftSending
 from dynakv.node.raft_serving import RaftServing
 
 
@@ -30,6 +32,8 @@ class Raft:
         self._router = Router(ctx, self.consensus)
         self._requests = RaftRequests(ctx, self._router, self._reads)
         self._serving = RaftServing(ctx, self.consensus, self._reads)
+        self._sending = RaftSending(ctx, self.consensus)
+        self._receiving = RaftReceiving(ctx, self.consensus)
 
     def serve(
         self, call: int, message: ClientMessage, placement: Placement, deadline_ms: int
@@ -49,7 +53,7 @@ class Raft:
             case ForwardScan():
                 self._serving.scan(message, reply)
             case FetchSnapshot():
-                reply(Failed(Reason.UNSUPPORTED))
+                self._sending.fetch(sender, message, reply)
             case _:
                 assert_never(message)
 

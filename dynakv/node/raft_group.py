@@ -11,27 +11,30 @@ from random import Random
 
 from msgspec.structs import replace
 
-from dynakv import limits
-from dynakv.core.commands import Command, Result, decode_all, encode_all
+from dynakv.core.commands import Command, Result, encode_all
 from dynakv.core.layout import NodeId
 from dynakv.core.raft.config import Config
-from dynakv.core.raft.member import Role, SnapshotSource
-from dynakv.core.raft.membership import InvalidChange, apply_change, decode_change
+from dynakv.core.raft.member import Role
+from dynakv.core.raft.membership import decode_change
 from dynakv.core.raft.messages import (
     EARLY_KINDS,
     NOBODY,
     Entry,
     EntryKind,
     HardState,
+    Kind,
     MemberId,
-    Membership,
     Message,
     Refusal,
+    Snapshot,
 )
 from dynakv.core.raft.node import RaftNode, Ready, Remembered
 from dynakv.core.raft_rows import GroupState
 from dynakv.core.raft_write import GroupWrite, GroupWritten
+from dynakv.node.raft_entries import chunks, commands_of, membership_after, stamped
 from dynakv.node.raft_messages import Verdict
+from dynakv.node.raft_offers import Offer
+from dynakv.node.raft_snapshot import snapshot_of, state_after
 
 Where = tuple[int, int]  # keyspace id, group
 Decided = Callable[[tuple[Result, ...] | Verdict], None]
@@ -52,16 +55,21 @@ class Group:
         "_in_flight",
         "_late",
         "_led",
+        "_mono_ms",
         "_pending",
+        "_quiet",
         "_rounds",
         "_timed",
         "_turns",
         "_waiting",
+        "_wants_offer",
         "broken",
         "idle_ticks",
         "nodes",
+        "offers",
         "paused",
         "raft",
+        "staged",
         "state",
         "uncached",
         "where",
@@ -75,7 +83,7 @@ class Group:
         nodes: dict[MemberId, NodeId],
         config: Config,
         random: Random,
-        snapshot_source: SnapshotSource,
+        mono_ms: Callable[[], int],
     ) -> None:
         """Begin a life on what the disk says; `nodes` are those of all members."""
         self.where = where
@@ -86,9 +94,14 @@ class Group:
         remembered = Remembered(
             hard_state, state.membership, state.applied, state.offset, state.offset_term, entries
         )
-        self.raft = RaftNode(config, remembered, random, snapshot_source)
+        self.raft = RaftNode(config, remembered, random, self._snapshot)
         self.broken = False  # a row that it needs is damaged: it takes part in nothing any more
         self.paused = False  # a page of its snapshot is being read: no Ready meanwhile
+        self.offers: dict[MemberId, Offer] = {}  # snapshots that followers are fetching
+        self.staged: Snapshot | None = None  # received, and about to become the state
+        self._mono_ms = mono_ms
+        self._wants_offer = False  # a follower needs a snapshot, and none could be made just then
+        self._quiet: list[Callable[[], None]] = []  # to call, paused, when no write is under way
         self.uncached = False  # a generation of rows was left behind: entries of it may be cached
         self.idle_ticks = 0
         self._led = False
@@ -154,14 +167,14 @@ class Group:
         if pending or self._asked_reads:
             self.idle_ticks = 0
         if pending:
-            self._propose([_stamped(command, time, writer) for command in pending])
+            self._propose([stamped(command, time, writer) for command in pending])
         reads, self._asked_reads = self._asked_reads, []
         if reads:
             self._ask_round(reads)
 
     def _propose(self, commands: list[Command]) -> None:
         verdict: Verdict | None = None if self.leads else Verdict.NOT_LEADER
-        for chunk in _chunks(commands):
+        for chunk in chunks(commands):
             if verdict is None:
                 refusal = self.raft.propose([encode_all(chunk)])
                 if refusal is None:
@@ -189,9 +202,15 @@ class Group:
 
         While a write is under way, or a page of a snapshot is read, nothing is taken.
         """
+        if self._quiet and not (self._in_flight or self.paused):
+            self.paused = True
+            self._quiet.pop(0)()
         while not (self._in_flight or self.paused or self.broken) and self.raft.has_ready():
             ready = self.raft.ready()
             self._see_roles()
+            for message in ready.messages:
+                if message.kind is Kind.SNAPSHOT and message.snapshot is not None:
+                    self._offer(message.to, message.snapshot.index)
             for state in ready.read_states:
                 reads = self._rounds.pop(state.context, None)
                 if reads is not None:
@@ -225,7 +244,8 @@ class Group:
         late, self._late = self._late, ()
         send(self, late)
         self.raft.advance()
-        commands = (c for entry in ready.committed for c in _commands_of(entry))
+        self._keep_for_offers(outcome)
+        commands = (c for entry in ready.committed for c in commands_of(entry))
         for command, results in zip(commands, outcome.results, strict=True):
             self._settle(command, results)
         for time, then in [t for t in self._timed if t[0] <= self.state.time]:
@@ -236,8 +256,10 @@ class Group:
     def _write_of(self, ready: Ready) -> GroupWrite | None:
         if not (ready.hard_state or ready.entries or ready.committed or ready.snapshot):
             return None
-        assert ready.snapshot is None, "received snapshots are taken by `raft_snapshots.py`"
         state, removed = self.state, []
+        if ready.snapshot is not None:
+            state = self._after_snapshot(ready.snapshot)
+            removed.append((self.state.offset + 1, self.state.last))
         hard = ready.hard_state or HardState(state.term, state.vote, state.commit)
         last = state.last
         if ready.entries:
@@ -260,12 +282,61 @@ class Group:
                 offset=offset,
                 offset_term=offset_term,
                 last=last,
-                membership=_membership_after(state.membership, ready.committed),
+                membership=membership_after(state.membership, ready.committed),
             ),
             ready.entries,
             tuple(removed),
-            tuple(c for entry in ready.committed for c in _commands_of(entry)),
+            tuple(c for entry in ready.committed for c in commands_of(entry)),
+            shows_before=bool(self.offers),
         )
+
+    # --- snapshots ---------------------------------------------------------------------------
+
+    def _snapshot(self) -> Snapshot | None:
+        """Return one of what is applied, if that is exactly what is on disk."""
+        if self._in_flight is not None:
+            self._wants_offer = True
+            return None
+        term = self.raft.member.log.term(self.state.applied)
+        return None if term is None else snapshot_of(self.state, term)
+
+    def _offer(self, to: MemberId, index: int) -> None:
+        known = self.offers.get(to)
+        if known is None or known.index != index:
+            self.offers[to] = Offer(index, self.state.generation, self._mono_ms())
+
+    def _after_snapshot(self, snapshot: Snapshot) -> GroupState:
+        """Return the state that a received snapshot makes; its rows lie in the next generation."""
+        assert self.staged is snapshot, "a snapshot whose rows were not fetched"
+        self.staged = None
+        self.uncached = True
+        return state_after(self.state, snapshot)
+
+    def member_of(self, node: str) -> MemberId | None:
+        """Return the member that a node has."""
+        return next((member for member, name in self.nodes.items() if name == node), None)
+
+    def when_quiet(self, then: Callable[[], None]) -> None:
+        """Call `then` when no write is under way, with `paused` set, which it has to end."""
+        self._quiet.append(then)
+
+    def end_offer(self, member: MemberId, *, failed: bool) -> None:
+        """Forget the snapshot that a follower was offered."""
+        if self.offers.pop(member, None) is not None and failed:
+            self.raft.report_snapshot(member, failed=True)
+
+    def end_old_offers(self, before_ms: int) -> None:
+        """Forget snapshots for which nobody has asked since then, or that hold too much."""
+        for member, offer in list(self.offers.items()):
+            if offer.used_ms < before_ms or offer.too_large:
+                self.end_offer(member, failed=True)
+
+    def _keep_for_offers(self, outcome: GroupWritten) -> None:
+        for offer in self.offers.values():
+            offer.changed(outcome.rows_before, outcome.sessions_before)
+        if self._wants_offer:
+            self._wants_offer = False
+            self.raft.offer_snapshots()
 
     # --- who waits ---------------------------------------------------------------------------
 
@@ -281,6 +352,7 @@ class Group:
         for thens in waiting.values():
             for decided in thens:
                 decided(verdict)
+        self.offers = {}
         rounds, self._rounds = self._rounds, {}
         for reads in rounds.values():
             for then in reads:
@@ -306,37 +378,3 @@ class Group:
             _, reads = self._confirmed.pop(0)
             for then in reads:
                 then(Verdict.DONE)
-
-
-def _stamped(command: Command, time: int, writer: int) -> Command:
-    return replace(command, time=max(command.time, time), writer=writer)
-
-
-def _commands_of(entry: Entry) -> tuple[Command, ...]:
-    if entry.kind is not EntryKind.NORMAL or not entry.data:
-        return ()
-    return decode_all(entry.data)
-
-
-def _membership_after(membership: Membership, committed: tuple[Entry, ...]) -> Membership:
-    for entry in committed:
-        if entry.kind is not EntryKind.NORMAL:
-            outcome = apply_change(membership, decode_change(entry.data))
-            assert not isinstance(outcome, InvalidChange), outcome
-            membership = outcome.membership
-    return membership
-
-
-def _chunks(commands: list[Command]) -> list[list[Command]]:
-    """Return the commands in pieces of one log entry each."""
-    chunks: list[list[Command]] = [[]]
-    size = 0
-    for command in commands:
-        weight = sum(len(op.key) + limits.RAFT_OPERATION_BYTES for op in command.operations)
-        weight += sum(len(getattr(op, "value", b"")) for op in command.operations)
-        if chunks[-1] and size + weight > limits.RAFT_MESSAGE_BYTES_MAX:
-            chunks.append([])
-            size = 0
-        chunks[-1].append(command)
-        size += weight
-    return chunks

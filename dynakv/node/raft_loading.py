@@ -2,8 +2,9 @@
 
 A group takes part only once it is loaded; what others say to it meanwhile counts as lost. A group
 without a state row begins: behind a first entry that all its members take for granted, with the
-membership that the layout names. A group whose state or log is damaged does not know any more what
-it has voted or acknowledged, and takes part in nothing.
+membership that the layout names. A member whose state or log is damaged, or of another incarnation
+of the data directory, does not know any more what it has voted or acknowledged, and takes part in
+nothing.
 """
 
 from collections.abc import Callable
@@ -14,7 +15,7 @@ from xxhash import xxh3_64_intdigest
 from dynakv import limits
 from dynakv.core.layout import NodeId
 from dynakv.core.raft.config import Config
-from dynakv.core.raft.messages import Entry, MemberId, Membership, Snapshot
+from dynakv.core.raft.messages import Entry, MemberId, Membership
 from dynakv.core.raft_rows import (
     STATE_KEY,
     GroupState,
@@ -43,9 +44,15 @@ def member_id(keyspace: int, node_id: str) -> MemberId:
 class RaftLoading:
     """Makes groups of what the disk says."""
 
-    def __init__(self, ctx: Context, loaded: Callable[[Group], None]) -> None:
-        """Give each group to `loaded` once it is whole."""
+    def __init__(
+        self,
+        ctx: Context,
+        loaded: Callable[[Group], None],
+        stopped: Callable[[Where, str], None],
+    ) -> None:
+        """Give each group to `loaded` once it is whole, or tell `stopped` why it is not."""
         self._ctx = ctx
+        self._stopped = stopped
         self._loaded = loaded
         self._begun: dict[int, None] = {}  # keyspaces
 
@@ -66,15 +73,21 @@ class RaftLoading:
             if row is None:
                 self._make(placement, where, self._first_state(placement, group), [])
             elif not isinstance(row, Record):
-                self._damaged(where)
+                self._stopped(where, "its state is damaged")
             else:
-                self._load_log(placement, where, state_of(row), [], None)
+                state = state_of(row)
+                if state.incarnation != self._ctx.remembered.incarnation:
+                    # Restored from a snapshot: what it has acknowledged since is forgotten here.
+                    self._stopped(where, "its directory was restored from a snapshot")
+                else:
+                    self._load_log(placement, where, state, [], None)
 
     def _first_state(self, placement: Placement, group: int) -> GroupState:
         keyspace = placement.keyspace_id
         voters = sorted(member_id(keyspace, node) for node in placement.replicas[group])
         own = member_id(keyspace, self._ctx.node_id)
         return GroupState(
+            incarnation=self._ctx.remembered.incarnation,
             member_id=own,
             term=FIRST_TERM,
             vote=MemberId(0),
@@ -115,7 +128,7 @@ class RaftLoading:
             entries = [entry_of(row) for row in rows if isinstance(row, Record)]
             wanted = list(range(state.offset + 1, state.last + 1))
             if [entry.index for entry in entries] != wanted:
-                self._damaged(where)
+                self._stopped(where, "its log is damaged")
             else:
                 self._make(placement, where, state, entries)
 
@@ -130,12 +143,6 @@ class RaftLoading:
             member_id(where[0], node): node for node in placement.replicas[where[1]]
         }
         config = Config(state.member_id, forward_proposals=False)
-        group = Group(where, state, entries, nodes, config, self._ctx.random, _no_snapshot)
+        ctx = self._ctx
+        group = Group(where, state, entries, nodes, config, ctx.random, lambda: ctx.now.mono_ms)
         self._loaded(group)
-
-    def _damaged(self, where: Where) -> None:
-        self._ctx.note("raft_group_damaged", group=where[1])
-
-
-def _no_snapshot() -> Snapshot | None:
-    return None

@@ -59,6 +59,7 @@ class Executed(Struct, frozen=True, gc=False):
 class RaftStep(Struct, frozen=True, gc=False):
     """Messages of Raft groups for the receiver; parallel lists. One a peer and turn.
 
+    `incarnation` is that of the sender's data directory: a node that lost it votes no more.
     `sleeping`: of the groups that the sender leads, those in which nothing is going on: who agrees
     stops their ticks (keyspace id, group, term).
     """
@@ -67,6 +68,7 @@ class RaftStep(Struct, frozen=True, gc=False):
     groups: list[int]
     messages: list[Message]
     sleeping: list[tuple[int, int, int]] = []
+    incarnation: int = 0
 
 
 class RaftStepped(Struct, frozen=True, gc=False):

@@ -120,6 +120,9 @@ class RaftReads:
         for one in many:
             rows = reply.rows[start : start + len(one.keys)]
             start += len(one.keys)
+            if data_keyspace(one.group.where[0], one.group.state.generation) != place:
+                self._wanted.append(one)  # a snapshot has replaced the rows meanwhile
+                continue
             if not one.group.uncached:
                 for key, row in zip(one.keys, rows, strict=True):
                     cache.fill(ticket, place, key, row)
@@ -189,10 +192,16 @@ class RaftReads:
             limits.PAGE_BYTES_MAX,
             scan.keys_only,
         )
-        self._ctx.ask(STORE, request, 0, partial(self._page, group, scan, listed))
+        generation = group.state.generation
+        self._ctx.ask(STORE, request, 0, partial(self._page, group, generation, scan, listed))
 
-    def _page(self, group: Group, scan: ScanRange, listed: Listed, reply: object) -> None:
+    def _page(
+        self, group: Group, generation: int, scan: ScanRange, listed: Listed, reply: object
+    ) -> None:
         assert isinstance(reply, Page)
+        if group.state.generation != generation:
+            self._scan(group, scan, listed)  # a snapshot has replaced the rows meanwhile
+            return
         due_ms = self._due_ms(group, reply.rows)
         if due_ms:
 

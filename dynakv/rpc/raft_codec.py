@@ -112,6 +112,7 @@ def fill_raft_reply(out: pb.Reply, reply: RaftReply) -> None:
 
 def _fill_step(out: pb.RaftStep, step: RaftStep) -> None:
     messages = step.messages
+    out.incarnation = step.incarnation
     out.keyspaces.extend(step.keyspaces)
     out.groups.extend(step.groups)
     out.kinds.extend([int(m.kind) for m in messages])
@@ -292,7 +293,7 @@ def _step_of(step: pb.RaftStep) -> RaftStep:
     _same_length("sleeping_groups", len(step.sleeping_groups), sleeping)
     _same_length("sleeping_terms", len(step.sleeping_terms), sleeping)
     asleep = zip(step.sleeping_keyspaces, step.sleeping_groups, step.sleeping_terms, strict=True)
-    return RaftStep(step.keyspaces[:], step.groups[:], messages, list(asleep))
+    return RaftStep(step.keyspaces[:], step.groups[:], messages, list(asleep), step.incarnation)
 
 
 def _entries_of(step: pb.RaftStep, count: int) -> list[tuple[Entry, ...]]:

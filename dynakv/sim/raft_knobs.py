@@ -5,8 +5,9 @@ from random import Random
 
 from dynakv.sim.knobs import Knobs, draw
 
-# What a Raft group does not survive yet: rows that rot (the member stops), so no disk damages any.
-FAULTS_LEFT_OUT = ("bit_flip", "fresh_flip", "away")
+# What a Raft group does not recover from yet: a member with a damaged row, or one that has
+# forgotten, stops for good. So no disk damages any row or is set back.
+FAULTS_LEFT_OUT = ("bit_flip", "fresh_flip", "away", "older_image")
 
 
 def draw_raft(seed: int, seconds: int, nodes: int | None = None) -> Knobs:
@@ -14,7 +15,7 @@ def draw_raft(seed: int, seconds: int, nodes: int | None = None) -> Knobs:
     random = Random(seed ^ 0x5AF7)  # noqa: S311 - a seed decides, nothing is secret
     knobs = draw(seed, seconds, nodes)
     size = random.choice((1, 3, 3, 3, 3, 4, 5, 5))
-    kept_max = random.choice((1 << 20, 1 << 20, 1 << 20))
+    kept_max = random.choice((10, 60, 4_096))
     return replace(
         knobs,
         nodes=nodes if nodes is not None else size,

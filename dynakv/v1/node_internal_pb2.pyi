@@ -363,7 +363,7 @@ class FloorRaised(_message.Message):
     def __init__(self, taken: _Optional[_Iterable[bool]] = ...) -> None: ...
 
 class RaftStep(_message.Message):
-    __slots__ = ("keyspaces", "groups", "kinds", "receivers", "senders", "terms", "log_terms", "indexes", "commits", "rejects", "hints", "read_rounds", "contexts", "entry_counts", "entry_terms", "entry_indexes", "entry_kinds", "entry_contents", "snapshot_places", "snapshots", "sleeping_keyspaces", "sleeping_groups", "sleeping_terms")
+    __slots__ = ("keyspaces", "groups", "kinds", "receivers", "senders", "terms", "log_terms", "indexes", "commits", "rejects", "hints", "read_rounds", "contexts", "entry_counts", "entry_terms", "entry_indexes", "entry_kinds", "entry_contents", "snapshot_places", "snapshots", "sleeping_keyspaces", "sleeping_groups", "sleeping_terms", "incarnation")
     KEYSPACES_FIELD_NUMBER: _ClassVar[int]
     GROUPS_FIELD_NUMBER: _ClassVar[int]
     KINDS_FIELD_NUMBER: _ClassVar[int]
@@ -387,6 +387,7 @@ class RaftStep(_message.Message):
     SLEEPING_KEYSPACES_FIELD_NUMBER: _ClassVar[int]
     SLEEPING_GROUPS_FIELD_NUMBER: _ClassVar[int]
     SLEEPING_TERMS_FIELD_NUMBER: _ClassVar[int]
+    INCARNATION_FIELD_NUMBER: _ClassVar[int]
     keyspaces: _containers.RepeatedScalarFieldContainer[int]
     groups: _containers.RepeatedScalarFieldContainer[int]
     kinds: _containers.RepeatedScalarFieldContainer[int]
@@ -410,7 +411,8 @@ class RaftStep(_message.Message):
     sleeping_keyspaces: _containers.RepeatedScalarFieldContainer[int]
     sleeping_groups: _containers.RepeatedScalarFieldContainer[int]
     sleeping_terms: _containers.RepeatedScalarFieldContainer[int]
-    def __init__(self, keyspaces: _Optional[_Iterable[int]] = ..., groups: _Optional[_Iterable[int]] = ..., kinds: _Optional[_Iterable[int]] = ..., receivers: _Optional[_Iterable[int]] = ..., senders: _Optional[_Iterable[int]] = ..., terms: _Optional[_Iterable[int]] = ..., log_terms: _Optional[_Iterable[int]] = ..., indexes: _Optional[_Iterable[int]] = ..., commits: _Optional[_Iterable[int]] = ..., rejects: _Optional[_Iterable[bool]] = ..., hints: _Optional[_Iterable[int]] = ..., read_rounds: _Optional[_Iterable[int]] = ..., contexts: _Optional[_Iterable[bytes]] = ..., entry_counts: _Optional[_Iterable[int]] = ..., entry_terms: _Optional[_Iterable[int]] = ..., entry_indexes: _Optional[_Iterable[int]] = ..., entry_kinds: _Optional[_Iterable[int]] = ..., entry_contents: _Optional[_Iterable[bytes]] = ..., snapshot_places: _Optional[_Iterable[int]] = ..., snapshots: _Optional[_Iterable[_Union[RaftSnapshot, _Mapping]]] = ..., sleeping_keyspaces: _Optional[_Iterable[int]] = ..., sleeping_groups: _Optional[_Iterable[int]] = ..., sleeping_terms: _Optional[_Iterable[int]] = ...) -> None: ...
+    incarnation: int
+    def __init__(self, keyspaces: _Optional[_Iterable[int]] = ..., groups: _Optional[_Iterable[int]] = ..., kinds: _Optional[_Iterable[int]] = ..., receivers: _Optional[_Iterable[int]] = ..., senders: _Optional[_Iterable[int]] = ..., terms: _Optional[_Iterable[int]] = ..., log_terms: _Optional[_Iterable[int]] = ..., indexes: _Optional[_Iterable[int]] = ..., commits: _Optional[_Iterable[int]] = ..., rejects: _Optional[_Iterable[bool]] = ..., hints: _Optional[_Iterable[int]] = ..., read_rounds: _Optional[_Iterable[int]] = ..., contexts: _Optional[_Iterable[bytes]] = ..., entry_counts: _Optional[_Iterable[int]] = ..., entry_terms: _Optional[_Iterable[int]] = ..., entry_indexes: _Optional[_Iterable[int]] = ..., entry_kinds: _Optional[_Iterable[int]] = ..., entry_contents: _Optional[_Iterable[bytes]] = ..., snapshot_places: _Optional[_Iterable[int]] = ..., snapshots: _Optional[_Iterable[_Union[RaftSnapshot, _Mapping]]] = ..., sleeping_keyspaces: _Optional[_Iterable[int]] = ..., sleeping_groups: _Optional[_Iterable[int]] = ..., sleeping_terms: _Optional[_Iterable[int]] = ..., incarnation: _Optional[int] = ...) -> None: ...
 
 class RaftStepped(_message.Message):
     __slots__ = ()

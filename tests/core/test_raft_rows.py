@@ -35,7 +35,9 @@ def test_an_entry_comes_back_as_it_was_and_is_checked(
 
 def test_a_state_comes_back_as_it_was() -> None:
     voters = (MemberId(3), MemberId((1 << 64) - 5))
-    state = GroupState(MemberId(3), 7, voters[1], 9, 8, 1 << 63, 4, 6, 12, Membership(voters), 1)
+    state = GroupState(
+        1 << 63, MemberId(3), 7, voters[1], 9, 8, 1 << 63, 4, 6, 12, Membership(voters), 1
+    )
     assert state_of(state_row(state)) == state
 
 

@@ -48,6 +48,7 @@ class Disk:
 def state(applied: int = 0, **fields: int) -> GroupState:
     kept = {"generation": 0, "time": 0, "last": applied} | fields
     return GroupState(
+        1,
         ME,
         1,
         ME,

@@ -118,6 +118,7 @@ class Cluster:
         self.keyspace_id = int(self.layout.keyspaces[0].keyspace_id)
         self.now = start
         self.skew_ms: dict[str, int] = {}  # node -> its wall clock minus the true one
+        self.incarnations: dict[str, int] = {}  # of directories that were made anew
         self.config = {"hint_bytes_max": 0, **(config or {})}
         self.disks: dict[str, Disk] = {m.node_id: Disk() for m in members}
         self.nodes: dict[str, Node] = {m.node_id: self.start(m.node_id) for m in members}
@@ -143,7 +144,7 @@ class Cluster:
         disk = self.disks[node_id]
         remembered = table.Remembered(
             node_id=node_id,
-            incarnation=int(node_id[1:]) * 1000,
+            incarnation=self.incarnations.get(node_id, int(node_id[1:]) * 1000),
             starts=starts,
             ceiling_ms=disk.ceiling_ms,
             commit_sequence=0,

@@ -22,7 +22,9 @@ class RaftNodes(Cluster):
     def leader(self, key: bytes) -> str:
         """Return who leads the group of a key; a leader that was cut off counts as long as it
         believes in itself."""
-        led = [n for n in self.nodes if n not in self.unreachable and self.member(n, key).leads]
+        where = (self.keyspace_id, self.group_of(key))
+        members = [n for n, node in self.nodes.items() if where in node.raft.consensus.groups]
+        led = [n for n in members if n not in self.unreachable and self.member(n, key).leads]
         return max(led, key=lambda n: self.member(n, key).raft.member.term)
 
     def others(self, key: bytes) -> list[str]:

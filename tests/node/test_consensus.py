@@ -105,7 +105,8 @@ def test_a_member_whose_row_is_damaged_takes_part_in_nothing_any_more() -> None:
     nodes.flip(follower, b"k")
     nodes.put(b"k", b"w", at=leader)
     nodes.pass_ms(500)
-    assert nodes.member(follower, b"k").broken
-    assert any(note.event == "raft_group_broken" for note in nodes.notes)
+    where = (nodes.keyspace_id, nodes.group_of(b"k"))
+    assert where in nodes.nodes[follower].raft.consensus.stopped
+    assert any(note.event == "raft_group_stopped" for note in nodes.notes)
     assert nodes.value(b"k", at=other) == b"w"
     assert nodes.value(b"k", at=follower) == b"w"

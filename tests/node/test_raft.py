@@ -2,8 +2,8 @@
 
 from dynakv.core.commands import Append, Done, IfAbsent, Increment, Unmet
 from dynakv.core.commands import Put as PutOne
-from dynakv.node.messages import Failed, Reason, Refused
-from dynakv.node.raft_messages import Execute, Executed, FetchSnapshot
+from dynakv.node.messages import Refused
+from dynakv.node.raft_messages import Execute, Executed, FetchSnapshot, SnapshotPage
 from tests.node.raft_nodes import RaftNodes
 
 
@@ -75,4 +75,4 @@ def test_a_snapshot_that_nobody_offered_is_gone() -> None:
     nodes = RaftNodes()
     replies: list[object] = []
     nodes.nodes["n1"].raft.asked("n2", FetchSnapshot(nodes.keyspace_id, 0, 5, 0), replies.append)
-    assert replies == [Failed(Reason.UNSUPPORTED)]
+    assert replies == [SnapshotPage(True, [], [], last=False)]

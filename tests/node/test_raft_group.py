@@ -20,10 +20,10 @@ class Alone:
     """A group of some members, of which this test plays all but one."""
 
     def __init__(self, *voters: MemberId) -> None:
-        state = GroupState(ME, 1, MemberId(0), 1, 1, 0, 1, 1, 1, Membership(voters or (ME,)), 0)
+        state = GroupState(5, ME, 1, MemberId(0), 1, 1, 0, 1, 1, 1, Membership(voters or (ME,)), 0)
         nodes = {voter: NodeId(f"n{voter}") for voter in voters or (ME,)}
         config = Config(ME, forward_proposals=False)
-        self.group = Group((7, 0), state, [], nodes, config, Random(1), lambda: None)
+        self.group = Group((7, 0), state, [], nodes, config, Random(1), lambda: 0)
         self.sent: list[Message] = []
         self.decided: list[tuple[Result, ...] | Verdict] = []
 

@@ -89,6 +89,7 @@ def test_messages_of_many_groups_arrive_as_they_were_sent(
         [group for _, group, _ in rows],
         [message for _, _, message in rows],
         [(1, 2, 3)] if asleep else [],
+        1 << 63,
     )
     assert through(step) == step
 

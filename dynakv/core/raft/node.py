@@ -19,7 +19,7 @@ from random import Random
 
 from msgspec import Struct
 
-from dynakv.core.raft import raft, reconfigure, storage_messages
+from dynakv.core.raft import raft, reconfigure, replication, storage_messages
 from dynakv.core.raft.config import Config
 from dynakv.core.raft.log import Log
 from dynakv.core.raft.member import Member, Role, SnapshotSource
@@ -163,6 +163,15 @@ class RaftNode:
     def report_snapshot(self, peer: MemberId, *, failed: bool) -> None:
         """Say how the sending of a snapshot ended."""
         raft.step(self.member, Message(Kind.SNAPSHOT_STATUS, sender=peer, reject=failed))
+
+    def offer_snapshots(self) -> None:
+        """Send to those who need a snapshot, now that there is one."""
+        member = self.member
+        if member.role is not Role.LEADER:
+            return
+        for peer in member.tracker.others(member.id):
+            if member.log.term(member.tracker.progress[peer].next - 1) is None:
+                replication.send_append(member, peer)
 
     def compact(self, index: int) -> int:
         """Forget the log up to `index`, at most what is applied; return how many entries.
