@@ -164,6 +164,7 @@ RESP_CONNECTIONS_MAX: Final = 10_000
 RESP_KEEPALIVE_S: Final = 300  # of silence before the kernel asks whether a client is still there
 RESP_QUEUED_MAX: Final = 10_000  # commands between MULTI and EXEC ...
 RESP_QUEUED_BYTES_MAX: Final = 16 << 20  # ... and their arguments together
+RESP_ATOMIC_ATTEMPTS_MAX: Final = 8  # of what is read, then done if unchanged: then it is too busy
 RESP_COLUMN_BYTES_MAX: Final = 4 << 20  # of one turn's values: what one transaction takes
 RESP_CURSORS_MAX: Final = 10_000  # positions of SCAN that a node remembers, a key each
 RESP_KEYS_MAX: Final = 1_000_000  # of one KEYS reply; who has more uses SCAN

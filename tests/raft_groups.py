@@ -44,12 +44,24 @@ WRITER = 11
 WALL_MS = 1_700_000_000_000
 
 
-def raft_layout(*names: str, hash_tags: bool = True, groups: int = 4) -> Layout:
-    """Return a layout of three nodes with leaderless `default` and these Raft keyspaces."""
+def raft_layout(
+    *names: str, hash_tags: bool = True, groups: int = 4, default_ttl_ms: int = 0
+) -> Layout:
+    """Return a layout of three nodes with these Raft keyspaces, and a leaderless `default`.
+
+    Where `default` is among the names it is in Raft mode as well.
+    """
     members = [Member(NodeId(f"n{i}"), f"127.0.0.1:{i}") for i in (1, 2, 3)]
     default = KeyspaceSettings("default", groups=groups)
     rafts = [
-        KeyspaceSettings(name, mode=Mode.RAFT, groups=groups, hash_tags=hash_tags) for name in names
+        KeyspaceSettings(
+            name,
+            mode=Mode.RAFT,
+            groups=groups,
+            hash_tags=hash_tags,
+            default_ttl_ms=default_ttl_ms,
+        )
+        for name in names
     ]
     return first_layout(members, [default, *rafts])
 

@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from typing import Generic, TypeVar, cast
 
 from dynakv import limits
+from dynakv.core.commands import Operation
 from dynakv.core.record import Record
 from dynakv.errors import Failure, Kind
 from dynakv.node.messages import (
@@ -23,7 +24,7 @@ from dynakv.node.messages import (
     Refused,
     Stored,
 )
-from dynakv.resp.columns import FULL, Scope, Turn
+from dynakv.resp.columns import FULL, Executing, Scope, Turn
 
 Records = list[Record | None]
 Applied = Callable[[list[bool] | Failure], None]
@@ -85,6 +86,20 @@ def expire(
         scope.level,
     )
     gathering.ask(turn, message, 0, 1)
+
+
+def execute(
+    scope: Scope, operations: Sequence[Operation], then: Executing, *, previous: bool = False
+) -> None:
+    """Run operations on keys of one shard group as a whole; `then` gets a result for each.
+
+    With `previous` the results show the records that were there before, or are in the way.
+    """
+    column = scope.executing(previous=previous)
+    if not column.fits(operations):
+        column.close()
+        column = scope.executing(previous=previous)
+    column.run(operations, then)
 
 
 def page(turn: Turn, message: List, then: Callable[[Listed | Failure], None]) -> None:

@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from dynakv.resp import about, dialogue, keys, listing, strings
+from dynakv.resp import about, dialogue, keys, listing, scripts, strings
 from dynakv.resp.command import Command
 
 CATALOG: Final[dict[str, Command]] = {
@@ -14,6 +14,7 @@ CATALOG: Final[dict[str, Command]] = {
             *strings.COMMANDS,
             *keys.COMMANDS,
             *listing.COMMANDS,
+            *scripts.COMMANDS,
         ),
         key=lambda command: (command.group, command.name),
     )
@@ -28,7 +29,7 @@ NOT_OFFERED: Final = {
     "streams": "XADD XRANGE XREAD XLEN XGROUP XREADGROUP XACK",
     "bits, geo, hyperloglog": "SETBIT GETBIT BITCOUNT BITOP GEOADD GEOSEARCH PFADD PFCOUNT",
     "publish and subscribe": "PUBLISH SUBSCRIBE PSUBSCRIBE SPUBLISH SSUBSCRIBE",
-    "scripts": "EVAL EVALSHA SCRIPT FUNCTION FCALL",
+    "scripts": "EVAL_RO EVALSHA_RO FUNCTION FCALL",
     "server": "MONITOR SLOWLOG LATENCY SAVE BGSAVE SHUTDOWN DEBUG ACL WAIT SWAPDB MOVE SORT DUMP"
     " RESTORE MIGRATE",
     "cluster": "CLUSTER READONLY READWRITE ASKING REPLICAOF PSYNC FAILOVER",

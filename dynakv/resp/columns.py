@@ -7,15 +7,18 @@ the slots, and each connection touched is flushed once. Everything rarer goes th
 """
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Final, Protocol
 
 from msgspec import Struct
 
 from dynakv import limits
+from dynakv.core.commands import Operation, Result
 from dynakv.core.layout import Level
 from dynakv.errors import Failure, Kind
 from dynakv.node.messages import ClientMessage, ClientReply, Found, Get, Put, Refused, Stored
+from dynakv.node.raft_messages import Execute, Executed
+from dynakv.node.validate_batches import batches_bytes
 from dynakv.resp import replies
 from dynakv.resp.replies import OK, ONE, ZERO
 from dynakv.rpc.ports import Inbox
@@ -24,6 +27,9 @@ FULL: Final = Failure(
     Kind.EXHAUSTED,
     "overloaded: this node has too many unfinished requests; nothing was done, come back later",
 )
+
+
+Executing = Callable[[Sequence[Result] | Failure], None]  # gets what became of a batch
 
 
 class Receiver(Protocol):
@@ -282,10 +288,54 @@ class DeleteColumn(Column):
             self.turn.answered(slot.connection)
 
 
+class ExecuteColumn(Column):
+    """Batches of operations, each of which one shard group of a Raft keyspace does as a whole."""
+
+    __slots__ = ("_batches", "_bytes", "_count", "_previous", "_thens")
+
+    def __init__(self, scope: "Scope", turn: Turn, *, previous: bool) -> None:
+        """Begin empty; `previous`: the results show records."""
+        super().__init__(scope, turn)
+        self._previous = previous
+        self._batches: list[tuple[Operation, ...]] = []
+        self._thens: list[Executing] = []
+        self._count = 0  # operations
+        self._bytes = 0
+
+    def fits(self, operations: Sequence[Operation]) -> bool:
+        """Say whether a batch may go along; into an empty column any may."""
+        return not self.keys or (
+            self._count + len(operations) <= limits.REQUEST_KEYS_MAX
+            and self._bytes + batches_bytes([tuple(operations)]) <= limits.RESP_COLUMN_BYTES_MAX
+        )
+
+    def run(self, operations: Sequence[Operation], then: Executing) -> None:
+        """Add a batch of checked operations; `then` gets its results."""
+        self.keys.append(operations[0].key)
+        self._batches.append(tuple(operations))
+        self._thens.append(then)
+        self._count += len(operations)
+        self._bytes += batches_bytes([tuple(operations)])
+
+    def message(self) -> Execute:
+        """Return the one Execute."""
+        return Execute(self.scope.keyspace, self._batches, previous=self._previous)
+
+    def take(self, part: ClientReply) -> None:
+        """Hand the results on."""
+        if isinstance(part, Refused):
+            for i in part.entries:
+                self._thens[i](part.failure)
+            return
+        assert isinstance(part, Executed)
+        for i, results in zip(part.entries, part.results, strict=True):
+            self._thens[i](results)
+
+
 class Scope:
     """A keyspace at a level (None: the keyspace's own), with its open columns of this turn."""
 
-    __slots__ = ("_turn", "deletes", "expiring", "gets", "keyspace", "level", "puts")
+    __slots__ = ("_executing", "_turn", "deletes", "expiring", "gets", "keyspace", "level", "puts")
 
     def __init__(self, keyspace: str, level: Level | None, turn: Turn) -> None:
         """Begin without columns."""
@@ -296,6 +346,7 @@ class Scope:
         self.puts: PutColumn | None = None
         self.expiring: ExpiringColumn | None = None
         self.deletes: DeleteColumn | None = None
+        self._executing: dict[bool, ExecuteColumn] = {}  # by whether records are shown
 
     def open_gets(self) -> GetColumn:
         """Open the column of this turn's GETs."""
@@ -317,6 +368,13 @@ class Scope:
         self.deletes = column = DeleteColumn(self, self._turn)
         return column
 
+    def executing(self, *, previous: bool) -> ExecuteColumn:
+        """Return the column of this turn's batches."""
+        column = self._executing.get(previous)
+        if column is None:
+            column = self._executing[previous] = ExecuteColumn(self, self._turn, previous=previous)
+        return column
+
     def forget(self, column: Column) -> None:
         """Let the next request open a new column."""
         if column is self.gets:
@@ -327,3 +385,5 @@ class Scope:
             self.expiring = None
         elif column is self.deletes:
             self.deletes = None
+        else:
+            self._executing = {k: v for k, v in self._executing.items() if v is not column}

@@ -39,6 +39,7 @@ class Support(Enum):
 
     YES = "yes"
     RAFT = "Raft only"
+    NO = "no"
 
 
 @dataclass(frozen=True, slots=True)

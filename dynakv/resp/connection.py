@@ -8,10 +8,9 @@ their order; replies leave in the order of the slots. Two commands of one connec
 * where a write's key has earlier unanswered reads;
 * on both sides of a command that names no keys (`Kind.BARRIER`).
 
-The key includes the keyspace. What must wait keeps its slot, so memory is bounded by the number of
-slots: beyond it, requests wait in the backlog and the socket is not read. Nor is it while the
-client does not take its replies. How many slots there are follows the sizes of the replies of late
-(`window.py`).
+The key includes the keyspace. What must wait keeps its slot, so the number of slots (`window.py`)
+bounds memory: beyond it, requests wait in the backlog and the socket is not read. Nor is it while
+the client does not take its replies.
 """
 
 import asyncio
@@ -29,6 +28,7 @@ from dynakv.resp.command import Command, Kind, unknown, wrong_arity
 from dynakv.resp.order import KeyOrder
 from dynakv.resp.replies import CommandError
 from dynakv.resp.requests import Request, RequestReader
+from dynakv.resp.watched import Watched
 from dynakv.resp.window import Window
 
 if TYPE_CHECKING:
@@ -66,6 +66,7 @@ class Connection(asyncio.Protocol):
         self.queued: list[Request] | None = None  # between MULTI and EXEC
         self.queued_bytes = 0
         self.aborted = False  # EXEC will refuse
+        self.watched = Watched()
         self.dirty = False
         self.peer = ""
         self._reader = RequestReader()
@@ -260,7 +261,7 @@ class Connection(asyncio.Protocol):
         elif self.queued is not None and not command.immediate:
             self._queue(request)
         elif command.kind is Kind.KEYED:
-            self._keyed(command, request)
+            self.keyed(command, request)
         elif command.kind is Kind.LOCAL:
             self._local(command, request)
         else:
@@ -281,12 +282,8 @@ class Connection(asyncio.Protocol):
             len(self.queued) >= limits.RESP_QUEUED_MAX
             or self.queued_bytes > limits.RESP_QUEUED_BYTES_MAX
         ):
-            self._refuse(
-                CommandError(
-                    f"ERR a transaction holds at most {limits.RESP_QUEUED_MAX} commands of"
-                    f" {limits.RESP_QUEUED_BYTES_MAX} bytes together"
-                )
-            )
+            most = f"{limits.RESP_QUEUED_MAX} commands of {limits.RESP_QUEUED_BYTES_MAX} bytes"
+            self._refuse(CommandError(f"ERR a transaction holds at most {most} together"))
             return
         self.queued.append(request)
         slot = Slot(None, self)
@@ -315,7 +312,8 @@ class Connection(asyncio.Protocol):
         else:
             self._barrier_command = _Waiting(command, self.scope, request, slot, [])
 
-    def _keyed(self, command: Command, request: Request) -> None:
+    def keyed(self, command: Command, request: Request) -> None:
+        """Run a command when those before it have been answered that its keys must wait for."""
         slot = Slot(None, self)
         self._slots.append(slot)
         keys = command.keys(request)
@@ -379,6 +377,7 @@ class Connection(asyncio.Protocol):
         self.speak(2)
         self.select(self.door.scope(0, None), 0)
         self.name = b""
+        self.watched.take()
         self.discard()
 
     def discard(self) -> None:

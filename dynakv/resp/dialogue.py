@@ -5,9 +5,9 @@ from typing import Final
 
 from dynakv import limits
 from dynakv.core.layout import Level
-from dynakv.resp import replies
+from dynakv.resp import replies, transactions
 from dynakv.resp.columns import Scope, Slot
-from dynakv.resp.command import Command, Kind, Local, Support, needs_raft, wrong_arity
+from dynakv.resp.command import Command, Kind, Local, Support, wrong_arity
 from dynakv.resp.connection import Connection
 from dynakv.resp.replies import OK, PONG, SYNTAX_ERROR, CommandError, bulk, integer, number, text
 from dynakv.resp.requests import Request
@@ -156,9 +156,10 @@ def multi(conn: Connection, request: Request) -> bytes:
 
 
 def exec_(conn: Connection, request: Request) -> bytes:
-    """EXEC: run what was queued, as a pipeline
+    """EXEC: run what was queued, as a pipeline; in a Raft keyspace as one batch
 
-    The reply is the head of an array; the replies of the commands follow it as its elements.
+    The reply of a pipeline is the head of an array; the replies of the commands follow it as its
+    elements. That of a batch follows as a whole.
     """
     del request
     queued = conn.queued
@@ -167,7 +168,12 @@ def exec_(conn: Connection, request: Request) -> bytes:
     aborted = conn.aborted
     conn.discard()
     if aborted:
+        conn.watched.take()
         raise CommandError("EXECABORT Transaction discarded because of previous errors.")
+    if conn.door.modes.of(conn.scope.keyspace).raft:
+        transactions.begin(conn, queued)
+        return b""
+    conn.watched.take()
     conn.execute(queued)
     return b"*%d\r\n" % len(queued)
 
@@ -178,20 +184,14 @@ def discard(conn: Connection, request: Request) -> bytes:
     if conn.queued is None:
         raise CommandError("ERR DISCARD without MULTI")
     conn.discard()
+    conn.watched.take()
     return OK
 
 
-def watch(conn: Connection, request: Request) -> bytes:
-    """WATCH key [key ...]"""
-    del request
-    if conn.queued is not None:
-        raise CommandError("ERR WATCH inside MULTI is not allowed")
-    raise needs_raft("WATCH", conn.scope.keyspace)
-
-
 def unwatch(conn: Connection, request: Request) -> bytes:
-    """UNWATCH: nothing is ever watched"""
-    del conn, request
+    """UNWATCH"""
+    del request
+    conn.watched.take()
     return OK
 
 
@@ -338,10 +338,8 @@ def _about(
     return Command(name, arity, group, summary, Kind.LOCAL, local=run, immediate=immediate)
 
 
-def _tx(name: str, arity: int, run: Local, summary: str, support: Support = Support.YES) -> Command:
-    return Command(
-        name, arity, "transactions", summary, Kind.LOCAL, local=run, support=support, immediate=True
-    )
+def _tx(name: str, arity: int, run: Local, summary: str) -> Command:
+    return Command(name, arity, "transactions", summary, Kind.LOCAL, local=run, immediate=True)
 
 
 COMMANDS: Final = (
@@ -362,9 +360,18 @@ COMMANDS: Final = (
     _about("SELECT", 2, select, "a keyspace by its number"),
     _about("CLIENT", -2, client, "ID, INFO, LIST, GETNAME, SETNAME, SETINFO and harmless switches"),
     _about("DYNAKV.CONSISTENCY", -1, consistency, "the level of later commands", "dynakv"),
-    _tx("MULTI", 1, multi, "queue commands; run later as a pipeline, **not atomic**"),
-    _tx("EXEC", 1, exec_, "run them: each on its own, others may come in between"),
+    _tx("MULTI", 1, multi, "queue commands: a batch in Raft keyspaces, else **not atomic**"),
+    _tx("EXEC", 1, exec_, "run them: as a whole in Raft keyspaces, else each on its own"),
     _tx("DISCARD", 1, discard, "forget them"),
-    _tx("WATCH", -2, watch, "EXEC only if these keys did not change", Support.RAFT),
-    _tx("UNWATCH", 1, unwatch, "nothing is watched"),
+    Command(
+        "WATCH",
+        -2,
+        "transactions",
+        "EXEC only if these values were not written; does not see EXPIRE and PERSIST",
+        Kind.BARRIER,
+        start=transactions.watch,
+        support=Support.RAFT,
+        immediate=True,
+    ),
+    _tx("UNWATCH", 1, unwatch, "forget what is watched"),
 )

@@ -11,8 +11,10 @@ from dynakv.core.layout import DEFAULT_KEYSPACE, Layout, Level
 from dynakv.errors import UsageError
 from dynakv.resp import catalog
 from dynakv.resp.columns import Scope, Turn
+from dynakv.resp.command import Command
 from dynakv.resp.connection import Connection
 from dynakv.resp.cursors import Cursors
+from dynakv.resp.modes import Modes
 from dynakv.rpc.ports import Inbox
 
 
@@ -34,6 +36,7 @@ class Door:
         `soon` runs a callback in the next turn, default: of the running event loop.
         """
         self.inbox = inbox
+        self.modes = Modes(inbox)
         self.turn = Turn(inbox, soon or asyncio.get_running_loop().call_soon)
         self.catalog = catalog.CATALOG
         self.commands = catalog.lookup()
@@ -53,6 +56,10 @@ class Door:
         self._scopes: dict[tuple[str, Level | None], Scope] = {}
         self._connections: dict[int, Connection] = {}
         self._empty: asyncio.Future[None] | None = None
+
+    def find(self, name: bytes) -> Command | None:
+        """Return the command of that name, however it is written."""
+        return self.commands.get(name) or self.commands.get(name.upper())
 
     def connection(self) -> Connection:
         """Return the protocol for the next client."""

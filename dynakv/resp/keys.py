@@ -5,20 +5,18 @@ from typing import Final
 
 from dynakv.core.record import Record
 from dynakv.errors import Failure
-from dynakv.resp import asks, expiry, replies
+from dynakv.resp import arguments, asks, expiry, moves, plans, replies, tells
+from dynakv.resp.arguments import check_key
 from dynakv.resp.columns import Scope, Slot
-from dynakv.resp.command import Command, Kind, Start, Support, needs_raft, wrong_arity
+from dynakv.resp.command import Command, Kind, Start, Support, wrong_arity
 from dynakv.resp.connection import Connection
 from dynakv.resp.replies import ONE, ZERO, CommandError
 from dynakv.resp.requests import Request
-from dynakv.resp.strings import check_key, refuse
 
 _EMBEDDED_BYTES_MAX: Final = 44  # above it Redis calls a string raw
 _INTEGER_CHARACTERS_MAX: Final = 20
 # What a row costs beside key and value: two registers, checksum, the entry of the index.
 _ROW_BYTES: Final = 72
-
-_OPTIONS: Final = frozenset({b"NX", b"XX", b"GT", b"LT"})
 
 
 def delete(conn: Connection, scope: Scope, request: Request, slot: Slot) -> None:
@@ -54,21 +52,24 @@ def _counted(result: asks.Records | Failure) -> bytes:
 
 
 def expire(conn: Connection, scope: Scope, request: Request, slot: Slot) -> None:
-    """EXPIRE key seconds and its like: PEXPIRE, EXPIREAT, PEXPIREAT"""
-    name = request[0].upper()
+    """EXPIRE key seconds [NX | XX | GT | LT] and its like: PEXPIRE, EXPIREAT, PEXPIREAT"""
     key = check_key(request[1])
-    ms = 1 if name.startswith(b"P") else 1000
-    ttl_ms, expiry_ms = expiry.any_time(
-        ms, request[2], name.decode().lower(), absolute=name.endswith(b"AT")
-    )
+    ttl_ms, expiry_ms = arguments.expire_times(request)
     if len(request) > 3:
-        _refuse_options(name.decode(), scope, [option.upper() for option in request[3:]])
+        option = arguments.expire_options(request)[0].decode()
+        plans.check_raft(conn, scope, f"{request[0].decode().upper()} with {option}")
+        plans.run(conn, scope, plans.expire(conn, scope, request), slot)
+        return
     _change(conn, scope, key, slot, ttl_ms, expiry_ms)
 
 
 def persist(conn: Connection, scope: Scope, request: Request, slot: Slot) -> None:
-    """PERSIST key: 1 where there is a key, whether or not it had an expiry"""
+    """PERSIST key: a read, then a change of expiry; in a Raft keyspace one step"""
     key = check_key(request[1])
+    if conn.door.modes.of(scope.keyspace).raft:
+        plans.check_raft(conn, scope, "PERSIST")
+        plans.run(conn, scope, plans.persist(conn, scope, request), slot)
+        return
 
     def found(result: asks.Records | Failure) -> None:
         if isinstance(result, Failure):
@@ -95,17 +96,6 @@ def _change(
     asks.expire(conn.turn, scope, key, ttl_ms, expiry_ms, changed)
 
 
-def _refuse_options(name: str, scope: Scope, options: list[bytes]) -> None:
-    for option in options:
-        if option not in _OPTIONS:
-            raise CommandError(f"ERR Unsupported option {replies.shown(option)}")
-    if b"NX" in options and len(set(options)) > 1:
-        raise CommandError("ERR NX and XX, GT or LT options at the same time are not compatible")
-    if b"GT" in options and b"LT" in options:
-        raise CommandError("ERR GT and LT options at the same time are not compatible")
-    raise needs_raft(f"{name} with {options[0].decode()}", scope.keyspace)
-
-
 # --- looking from outside --------------------------------------------------------------------
 
 
@@ -124,38 +114,6 @@ def _asking(tell: Callable[[Connection, Record | None], bytes], place: int = 1) 
         asks.read(conn.turn, scope, [check_key(request[place])], found)
 
     return start
-
-
-def _type(_: Connection, record: Record | None) -> bytes:
-    return b"+none\r\n" if record is None else b"+string\r\n"
-
-
-def _left_ms(conn: Connection, record: Record | None) -> int:
-    """Return the milliseconds left, -1 without an expiry, -2 without a value."""
-    if record is None:
-        return -2
-    deadline_ms = expiry.deadline_ms(record)
-    return max(deadline_ms - conn.door.wall_ms(), 0) if deadline_ms else -1
-
-
-def _ttl(conn: Connection, record: Record | None) -> bytes:
-    left_ms = _left_ms(conn, record)
-    return replies.integer(left_ms if left_ms < 0 else (left_ms + 500) // 1000)
-
-
-def _pttl(conn: Connection, record: Record | None) -> bytes:
-    return replies.integer(_left_ms(conn, record))
-
-
-def _pexpiretime(_: Connection, record: Record | None) -> bytes:
-    return replies.integer(-2 if record is None else expiry.deadline_ms(record) or -1)
-
-
-def _expiretime(_: Connection, record: Record | None) -> bytes:
-    if record is None:
-        return replies.integer(-2)
-    deadline_ms = expiry.deadline_ms(record)
-    return replies.integer((deadline_ms + 500) // 1000 if deadline_ms else -1)
 
 
 def _encoding(conn: Connection, record: Record | None) -> bytes:
@@ -263,16 +221,16 @@ COMMANDS: Final = (
     _keyed("UNLINK", -2, delete, "the same as DEL", writes=True),
     _keyed("EXISTS", -2, exists, "how many of these keys have a value"),
     _keyed("TOUCH", -2, exists, "the same as EXISTS: nothing is ever evicted"),
-    _keyed("TYPE", 2, _asking(_type), "string or none"),
+    _keyed("TYPE", 2, _asking(tells.kind), "string or none"),
     _keyed("EXPIRE", -3, expire, _EXPIRE, writes=True),
     _keyed("PEXPIRE", -3, expire, _EXPIRE, writes=True),
     _keyed("EXPIREAT", -3, expire, _EXPIRE, writes=True),
     _keyed("PEXPIREAT", -3, expire, _EXPIRE, writes=True),
     _keyed("PERSIST", 2, persist, "remove the expiry", writes=True),
-    _keyed("TTL", 2, _asking(_ttl), "seconds left"),
-    _keyed("PTTL", 2, _asking(_pttl), "milliseconds left"),
-    _keyed("EXPIRETIME", 2, _asking(_expiretime), "the deadline in seconds"),
-    _keyed("PEXPIRETIME", 2, _asking(_pexpiretime), "the deadline in milliseconds"),
+    _keyed("TTL", 2, _asking(tells.ttl), "seconds left"),
+    _keyed("PTTL", 2, _asking(tells.pttl), "milliseconds left"),
+    _keyed("EXPIRETIME", 2, _asking(tells.expiretime), "the deadline in seconds"),
+    _keyed("PEXPIRETIME", 2, _asking(tells.pexpiretime), "the deadline in milliseconds"),
     _keyed("OBJECT", -2, object_, "ENCODING, IDLETIME (since the write), REFCOUNT", place=2),
     _keyed("MEMORY", -2, memory, "USAGE: the bytes of a row on each replica", place=2),
     *(
@@ -281,8 +239,8 @@ COMMANDS: Final = (
             arity,
             "generic",
             summary,
-            Kind.LOCAL,
-            local=refuse,
+            Kind.KEYED,
+            start=moves.COMMANDS[name],
             writes=True,
             first=1,
             last=2,

@@ -5,35 +5,16 @@ from typing import Final
 from dynakv import limits
 from dynakv.errors import Failure
 from dynakv.node.messages import KEEP_EXPIRY
-from dynakv.resp import asks, expiry, replies
+from dynakv.resp import arguments, asks, expiry, plans, replies
+from dynakv.resp.arguments import check_key, check_value
 from dynakv.resp.columns import Scope, Slot
 from dynakv.resp.command import Command, Kind, Start, Support, needs_raft, wrong_arity
 from dynakv.resp.connection import Connection
-from dynakv.resp.replies import OK, SYNTAX_ERROR, ZERO, CommandError, number
+from dynakv.resp.replies import OK, ZERO, CommandError, number
 from dynakv.resp.requests import Request
+from dynakv.resp.tells import cut
 
 _KEY_BYTES_MAX: Final = limits.KEY_BYTES_MAX
-
-
-def check_key(key: bytes) -> bytes:
-    """Return the key. Raises CommandError for one that the node would refuse.
-
-    Checked here, because one bad entry would refuse a whole column.
-    """
-    if not 0 < len(key) <= _KEY_BYTES_MAX:
-        what = f"has {len(key)} bytes" if key else "is empty"
-        raise CommandError(f"ERR key {what}: 1 to {_KEY_BYTES_MAX} bytes are allowed")
-    return key
-
-
-def check_value(conn: Connection, value: bytes) -> bytes:
-    """Return the value. Raises CommandError for one that the node would refuse."""
-    if len(value) > conn.door.value_bytes_max:
-        raise CommandError(
-            f"ERR value has {len(value)} bytes: at most {conn.door.value_bytes_max} are allowed"
-            " (limits.value_bytes_max)"
-        )
-    return value
 
 
 def get(conn: Connection, scope: Scope, request: Request, slot: Slot) -> None:
@@ -53,45 +34,26 @@ def set_(conn: Connection, scope: Scope, request: Request, slot: Slot) -> None:
     if len(value) > conn.door.value_bytes_max:
         check_value(conn, value)
     if len(request) > 3:
-        _set_expiring(scope, request, slot, *_set_options(scope, request))
+        _set_with_options(conn, scope, request, slot)
         return
     slot.link = column = scope.puts or scope.open_puts()
     column.add(key, value, slot)
+
+
+def _set_with_options(conn: Connection, scope: Scope, request: Request, slot: Slot) -> None:
+    options = arguments.set_options(request)
+    if options.atomic:
+        plans.check_raft(conn, scope, f"SET with {options.atomic}")
+        plans.run(conn, scope, plans.set_(conn, scope, request), slot)
+        return
+    expiry_ms = KEEP_EXPIRY if options.keeps else options.expires_ms
+    _set_expiring(scope, request, slot, options.ttl_ms, expiry_ms)
 
 
 def _set_expiring(scope: Scope, request: Request, slot: Slot, ttl_ms: int, expiry_ms: int) -> None:
     column = scope.expiring or scope.open_expiring()
     column.expire(ttl_ms, expiry_ms)
     column.add(request[1], request[2], slot)
-
-
-def _set_options(scope: Scope, request: Request) -> tuple[int, int]:
-    """Return ttl and absolute expiry of a SET with options."""
-    options = [option.upper() for option in request[3:]]
-    ttl_ms = expiry_ms = 0
-    refused = ""
-    given: set[bytes] = set()
-    position = 0
-    while position < len(options):
-        option = options[position]
-        position += 1
-        if option in (b"NX", b"XX", b"GET"):
-            refused = refused or option.decode()
-            group = option if option == b"GET" else b"condition"
-        elif option == b"KEEPTTL":
-            expiry_ms, group = KEEP_EXPIRY, b"expiry"
-        elif option in expiry.UNITS and position < len(options):
-            ttl_ms, expiry_ms = expiry.positive(option, options[position], "set")
-            position += 1
-            group = b"expiry"
-        else:
-            raise CommandError(SYNTAX_ERROR)
-        if group in given and group != b"GET":
-            raise CommandError(SYNTAX_ERROR)
-        given.add(group)
-    if refused:
-        raise needs_raft(f"SET with {refused}", scope.keyspace)
-    return ttl_ms, expiry_ms
 
 
 def setex(conn: Connection, scope: Scope, request: Request, slot: Slot) -> None:
@@ -105,24 +67,23 @@ def setex(conn: Connection, scope: Scope, request: Request, slot: Slot) -> None:
 
 
 def getex(conn: Connection, scope: Scope, request: Request, slot: Slot) -> None:
-    """GETEX key [EX s | PX ms | EXAT s | PXAT ms | PERSIST]: a read, then a change of expiry"""
+    """GETEX key [EX s | PX ms | EXAT s | PXAT ms | PERSIST]: a read, then a change of expiry
+
+    In a Raft keyspace it is one step.
+    """
     key = check_key(request[1])
-    options = [option.upper() for option in request[2:]]
-    ttl_ms = expiry_ms = 0
-    match options:
-        case [] | [b"PERSIST"]:
-            pass
-        case [unit, amount] if unit in expiry.UNITS:
-            ttl_ms, expiry_ms = expiry.positive(unit, amount, "getex")
-        case _:
-            raise CommandError(SYNTAX_ERROR)
+    times_ms = arguments.getex_options(request)
+    if times_ms is not None and conn.door.modes.of(scope.keyspace).raft:
+        plans.check_raft(conn, scope, "GETEX")
+        plans.run(conn, scope, plans.getex(conn, scope, request), slot)
+        return
 
     def found(result: asks.Records | Failure) -> None:
         reply = _value_of(conn, result)
-        if not options or isinstance(result, Failure) or reply == conn.null:
+        if times_ms is None or isinstance(result, Failure) or reply == conn.null:
             conn.fill(slot, reply)
         else:
-            asks.expire(conn.turn, scope, key, ttl_ms, expiry_ms, changed(reply))
+            asks.expire(conn.turn, scope, key, *times_ms, changed(reply))
 
     def changed(reply: bytes) -> asks.Applied:
         def then(result: list[bool] | Failure) -> None:
@@ -191,18 +152,9 @@ def getrange(conn: Connection, scope: Scope, request: Request, slot: Slot) -> No
             return
         record = result[0]
         value = (record.value if record is not None else None) or b""
-        conn.fill(slot, replies.bulk(_cut(value, start, end)))
+        conn.fill(slot, replies.bulk(cut(value, start, end)))
 
     asks.read(conn.turn, scope, [key], found)
-
-
-def _cut(value: bytes, start: int, end: int) -> bytes:
-    if start < 0 and end < 0 and start > end:
-        return b""
-    length = len(value)
-    start = max(start + length, 0) if start < 0 else start
-    end = max(end + length, 0) if end < 0 else end
-    return value[start : end + 1]
 
 
 def _value_of(conn: Connection, result: asks.Records | Failure) -> bytes:
@@ -212,9 +164,14 @@ def _value_of(conn: Connection, result: asks.Records | Failure) -> bytes:
     return conn.null if record is None or record.value is None else replies.bulk(record.value)
 
 
-def refuse(conn: Connection, request: Request) -> bytes:
-    """Refuse a read-modify-write command."""
-    raise needs_raft(request[0].decode(errors="replace").upper(), conn.scope.keyspace)
+def incrbyfloat(conn: Connection, request: Request) -> bytes:
+    """Refuse INCRBYFLOAT in either mode."""
+    if not conn.door.modes.of(conn.scope.keyspace).raft:
+        raise needs_raft(request[0].decode(errors="replace").upper(), conn.scope.keyspace)
+    raise CommandError(
+        "ERR INCRBYFLOAT is not offered: sums of binary fractions differ between machines; count in"
+        " the smallest unit with INCRBY; nothing was done"
+    )
 
 
 def _raft(name: str, arity: int, summary: str, last: int = 1, step: int = 1) -> Command:
@@ -223,8 +180,8 @@ def _raft(name: str, arity: int, summary: str, last: int = 1, step: int = 1) -> 
         arity,
         "string",
         summary,
-        Kind.LOCAL,
-        local=refuse,
+        Kind.KEYED,
+        start=plans.atomic(plans.RAFT_ONLY[name]),
         writes=True,
         first=1,
         last=last,
@@ -277,5 +234,17 @@ COMMANDS: Final = (
     _raft("DECR", 2, "subtract 1"),
     _raft("INCRBY", 3, "add an integer"),
     _raft("DECRBY", 3, "subtract an integer"),
-    _raft("INCRBYFLOAT", 3, "add a number"),
+    Command(
+        "INCRBYFLOAT",
+        3,
+        "string",
+        "sums of fractions differ between machines: count in the smallest unit",
+        Kind.LOCAL,
+        local=incrbyfloat,
+        writes=True,
+        first=1,
+        last=1,
+        step=1,
+        support=Support.NO,
+    ),
 )

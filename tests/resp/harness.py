@@ -227,8 +227,8 @@ class Client:
 class World:
     """A door on a fake node."""
 
-    def __init__(self, **settings: Any) -> None:
-        self.node = FakeNode()
+    def __init__(self, node: FakeNode | None = None, **settings: Any) -> None:
+        self.node = node or FakeNode()
         self.now_ms = WALL_MS
         self._soon: deque[Callable[[], None]] = deque()
         self.door = Door(
