@@ -30,6 +30,13 @@ app = terminal.application(
 app.add_typer(snapshot_commands.app, name="snapshot")
 
 
+NEW_NODE: Final = "NODE[:ZONE[:WEIGHT]]"
+
+
+def _change(name: str, metavar: str, text: str) -> Any:
+    return typer.Option(name, metavar=metavar, help=text)
+
+
 class RingOutput(Enum):
     """How a ring is written to stdout."""
 
@@ -167,22 +174,45 @@ def key(
 @app.command("what-if")
 def what_if(
     *,
-    down: Annotated[str, typer.Option("--down", metavar="NODE,...", help="Nodes to think away.")],
+    down: Annotated[
+        str, typer.Option("--down", metavar="NODE,...", help="Nodes to think away.")
+    ] = "",
+    join: Annotated[list[str] | None, _change("--join", NEW_NODE, "A node that comes.")] = None,
+    leave: Annotated[list[str] | None, _change("--leave", "NODE,...", "Nodes that go.")] = None,
+    replace: Annotated[
+        list[str] | None, _change("--replace", f"OLD={NEW_NODE}", "One for another.")
+    ] = None,
+    weight: Annotated[
+        list[str] | None, _change("--set-weight", "NODE=WEIGHT", "A share that changes.")
+    ] = None,
+    zone: Annotated[
+        list[str] | None, _change("--set-zone", "NODE=ZONE", "A node that stands elsewhere.")
+    ] = None,
     output: OutputOption = Output.TABLE,
     endpoints: Endpoints = None,
 ) -> None:
-    """Say which share of the keys would lose a quorum if some nodes were down.
+    """Say which share of the keys would lose a quorum with nodes down, or what a change would move.
 
-    Computed from the layout, whatever state the nodes are in now. Exit codes: 0 every key keeps its
-    quorums; 3 some would lose one.
+    Computed from the layout, whatever state the nodes are in now; nothing is changed. Changes may
+    be given together and more than once. Exit codes: 0 every key keeps its quorums; 3 some would
+    lose one.
     """
     import asyncio
 
-    from dynakv.admin import outage, survey
+    from dynakv.admin import outage, ring_change, survey
     from dynakv.admin import what_if as what_ifs
     from dynakv.client.endpoints import endpoints as chosen
 
+    wanted = ring_change.Wanted(join or (), leave or (), replace or (), weight or (), zone or ())
+    changing = wanted != ring_change.Wanted((), (), (), (), ())
+    if bool(down) == changing:
+        raise UsageError("name either nodes that are --down or a change such as --join n4")
     state = asyncio.run(survey.any_state(chosen(endpoints)))
+    if changing:
+        moved = ring_change.view(state, ring_change.changes_of(wanted, state))
+        as_json = output is Output.JSON
+        print(ring_change.as_json(moved) if as_json else ring_change.as_table(moved))
+        return
     shown = what_ifs.view(state, outage.members_named(down, state))
     print(what_ifs.as_json(shown) if output is Output.JSON else what_ifs.as_table(shown))
     raise typer.Exit(EXIT_LOST if shown.loses_a_quorum else 0)

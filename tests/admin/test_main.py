@@ -120,4 +120,4 @@ def test_the_package_is_the_command() -> None:
     words = [sys.executable, "-m", "dynakv.admin", "what-if"]
     done = subprocess.run(words, capture_output=True, check=False, text=True)
     assert done.returncode == 64
-    assert done.stderr.startswith("dynakv-admin what-if: Missing option '--down'")
+    assert done.stderr.startswith("dynakv-admin: name either nodes that are --down or a change")

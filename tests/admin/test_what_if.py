@@ -40,5 +40,18 @@ def test_a_stranger_is_a_usage_error(endpoint: str, capsys: pytest.CaptureFixtur
     assert run("-e", endpoint, "--down", "n9") == 64
     line = "dynakv-admin: --down: 'n9' is no member; members are n1, n2, n3\n"
     assert capsys.readouterr().err == line
-    assert run("-e", endpoint) == 64
-    assert "Missing option '--down'" in capsys.readouterr().err
+    for words in ([], ["--down", "n1", "--join", "n4"]):
+        assert run("-e", endpoint, *words) == 64
+        assert "name either nodes that are --down or a change" in capsys.readouterr().err
+
+
+def test_a_change_is_computed_and_nothing_is_lost(
+    endpoint: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run("-e", endpoint, "--join", "n4", "-o", "json") == 0
+    found = json.loads(capsys.readouterr().out)
+    assert found["keyspaces"][0]["copies"] == found["nodes"][3]["groups_after"] == 192
+    assert run("-e", endpoint, "--leave", "n3", "--set-weight", "n1=2") == 0
+    assert capsys.readouterr().out.startswith("this copies 0 of 512 replicas of shard groups")
+    assert run("-e", endpoint, "--leave", "n9") == 64
+    assert "'n9' is no member; members are n1, n2, n3" in capsys.readouterr().err
