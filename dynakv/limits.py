@@ -10,15 +10,22 @@ REQUEST_KEYS_MAX: Final = 1000  # one message is one transaction at most
 LIST_KEYS_MAX: Final = 1000  # of one page; a page ends earlier where it is full of bytes
 REQUEST_BYTES_MAX: Final = 16 << 20  # of keys and values together: what one peer may have in flight
 KEYSPACE_NAME_BYTES_MAX: Final = 64
+KEYSPACES_MAX: Final = 64  # each has a placement that every node and client holds in memory
+REDIS_NUMBER_MAX: Final = KEYSPACES_MAX - 1  # of SELECT: one number for each keyspace is enough
 EXPIRY_MS_MAX: Final = (1 << 47) - 1  # year 6429: below the 48 bits of a stamp's wall clock
 TTL_MS_MAX: Final = 100 * 366 * 24 * 3600 * 1000  # a century: longer is a unit mistake
 REPLICAS_MAX: Final = 16  # N: more copies than this is a backup, not a quorum
 MEMBERS_MAX: Final = 256
 GROUPS_MAX: Final = 4096  # shard groups of one keyspace
+LAYOUT_BYTES_MAX: Final = 4 << 20  # one transaction and one message of the bulk lane, with room
 WEIGHT_MAX: Final = 64
 VNODES_PER_WEIGHT: Final = 128
 ZONE_BYTES_MAX: Final = 64
 NODE_ID_BYTES_MAX: Final = 64
+
+KEYSPACE_CHANGES_MAX: Final = 16  # that wait for their turn at the member that makes them
+SWEEP_ROWS_MAX: Final = 1_000  # of dropped keyspaces, removed in one transaction ...
+SWEEP_PAUSE_MS: Final = 250  # ... and then nothing for so long: each look settles the batch log
 
 # --- time ------------------------------------------------------------------------------------
 CLOCK_BOUND_MS: Final = 500  # a stamp further ahead of the wall clock than this is refused

@@ -52,6 +52,8 @@ PROTOBUF_IMPORTERS = {
     "rpc/kvstore.py": "the KVStore service",
     "rpc/commands.py": "what Raft keyspaces do, to and from the messages of KVStore",
     "rpc/command_methods.py": "the methods of KVStore that Raft keyspaces serve",
+    "rpc/keyspaces.py": "the methods about keyspaces of KVStore",
+    "rpc/layout_codec.py": "layouts and changes of keyspaces, in frames and from clients",
     "rpc/node_status.py": "what a node knows of itself, as its service shows it",
     "rpc/node_internal.py": "the NodeInternal service",
     "rpc/peers.py": "the links to other nodes",
@@ -103,6 +105,7 @@ ORDER_BLIND = frozenset(
 WITHOUT_PARTNER = {
     "node/messages.py": "values without behaviour",
     "core/gossip_messages.py": "values without behaviour",
+    "node/layout_messages.py": "values without behaviour",
     "rpc/ports.py": "an interface without behaviour",
 }
 PARTNERED = ("core", "node", "storage", "rpc")

@@ -112,6 +112,11 @@ class RecordCache:
         """Drop what is known of a key whose row was removed from the disk."""
         self.stored(keyspace, key, None)
 
+    def drop(self, keyspace: int) -> None:
+        """Forget all keys of a keyspace whose id is never used again. O(entries)."""
+        for where in [where for where in self._entries if where[0] == keyspace]:
+            self._evict(where)
+
     def begin_read(self) -> int:
         """Return a ticket for a read that is asked now; each must be ended once."""
         self._reads += 1

@@ -17,6 +17,8 @@ DROPPED_HINTS: Final = "dropped_hints"
 RAFT_PEER: Final = "raft_peer"  # of a Raft keyspace's node: whose votes count in its name
 PEER: Final = "peer"  # of a peer: incarnation and commit sequence
 
+LAYOUT: Final = "layout"  # core.layout.encode of the one in force, since it is not the first one
+
 
 def group_name(kind: str, keyspace: int, group: int) -> str:
     """Return the name of a fact about a shard group."""

@@ -55,7 +55,7 @@ class HashTrees:
     `drifts` counts groups whose leaves a rebuild found wrong although they counted as known.
     """
 
-    __slots__ = ("_empty", "_leaves", "_lost", "_rebuilds", "drifts")
+    __slots__ = ("_empty", "_fresh", "_leaves", "_lost", "_rebuilds", "drifts")
 
     def __init__(self, *, empty: bool) -> None:
         """Begin on a directory in which no record was ever stored (`empty`), or on any other."""
@@ -64,6 +64,7 @@ class HashTrees:
         self._leaves: dict[tuple[int, int], Leaves | None] = {}
         self._rebuilds: dict[tuple[int, int], _Rebuild] = {}
         self._lost: dict[tuple[int, int], None] = {}
+        self._fresh: dict[int, None] = {}  # keyspaces of which no record can have been stored
         self.drifts = 0
 
     def update(self, keyspace: int, group: int, key: bytes, before: Row, after: Row) -> None:
@@ -98,6 +99,17 @@ class HashTrees:
         """Return the groups that became unknown since the last call."""
         lost, self._lost = self._lost, {}
         return list(lost)
+
+    def created(self, keyspace: int) -> None:
+        """Take note of a new keyspace: none of its rows were stored before."""
+        self._fresh[keyspace] = None
+
+    def drop(self, keyspace: int) -> None:
+        """Let go of all groups of a keyspace whose id is never used again."""
+        self._fresh.pop(keyspace, None)
+        for trees in (self._leaves, self._rebuilds, self._lost):
+            for where in [where for where in trees if where[0] == keyspace]:
+                del trees[where]
 
     def known(self, keyspace: int, group: int) -> bool:
         """Say whether the leaves stand for exactly the rows of the group."""
@@ -168,14 +180,17 @@ class HashTrees:
     def _known_leaves(self, keyspace: int, group: int) -> "Leaves | None":
         where = (keyspace, group)
         leaves = self._leaves.get(where)
-        if leaves is None and self._empty and where not in self._leaves:
+        if leaves is None and where not in self._leaves and self._begins_empty(keyspace):
             return _no_leaves()
         return leaves
 
     def _untouched(self, where: tuple[int, int]) -> "Leaves | None":
-        if self._empty and where not in self._leaves:
+        if where not in self._leaves and self._begins_empty(where[0]):
             self._leaves[where] = _no_leaves()
         return self._leaves.get(where)
+
+    def _begins_empty(self, keyspace: int) -> bool:
+        return self._empty or keyspace in self._fresh
 
 
 class _Rebuild:

@@ -2,8 +2,9 @@
 
 The replicas of every group are stored, not derived: the placement function (`core/ring.py`) only
 proposes, so two versions of the code never disagree about where a record lives. Settings of a
-keyspace are fixed for life except its defaults. Until one node can mint them, cluster id and
-keyspace ids are hashes of the member list, so that all members start with the same layout.
+keyspace are fixed for life except its defaults and its Redis number; `core/keyspaces.py` says how
+they come and go. Cluster id and ids of the first keyspaces are hashes of the member list, so that
+all members start with the same layout; later ids are random.
 """
 
 from collections.abc import Sequence
@@ -58,6 +59,7 @@ class KeyspaceSettings(Struct, frozen=True):
     hash_tags: bool = False  # the token is that of the {tag} where a key has one
     default_level: Level = Level.QUORUM
     default_ttl_ms: int = 0  # 0: none
+    redis_number: int | None = None  # what SELECT calls it; the keyspace `default` is always 0
 
 
 class Keyspace(Struct, frozen=True):
@@ -84,6 +86,15 @@ class Layout(Struct, frozen=True):
         """Return the keyspace of that name. O(keyspaces)."""
         return next((k for k in self.keyspaces if k.settings.name == name), None)
 
+    def numbered(self) -> dict[int, str]:
+        """Return the names of the keyspaces that SELECT reaches, by their numbers, ascending."""
+        numbers = {0: DEFAULT_KEYSPACE}
+        for keyspace in self.keyspaces:
+            number = keyspace.settings.redis_number
+            if number is not None and keyspace.settings.name != DEFAULT_KEYSPACE:
+                numbers[number] = keyspace.settings.name
+        return dict(sorted(numbers.items()))
+
     def digest(self) -> int:
         """Return a uint64 that differs where two layouts differ."""
         return xxh3_64_intdigest(encode(self))
@@ -103,19 +114,29 @@ def first_layout(members: Sequence[Member], keyspaces: Sequence[KeyspaceSettings
         epoch=1,
         cluster_id=xxh3_64_intdigest(identity),
         members=tuple(members),
-        keyspaces=tuple(_placed(members, named[name], identity) for name in sorted(named)),
+        keyspaces=tuple(
+            placed(members, named[name], _first_id(named[name], identity), 1)
+            for name in sorted(named)
+        ),
     )
 
 
-def _placed(members: Sequence[Member], settings: KeyspaceSettings, identity: bytes) -> Keyspace:
-    n = min(settings.replicas, sum(m.weight > 0 for m in members))
-    rq, wq = quorums_of(n)
-    candidates = [ring.Candidate(m.node_id, m.zone, m.weight) for m in members]
+def _first_id(settings: KeyspaceSettings, identity: bytes) -> KeyspaceId:
     # What decides placement is part of the id: members whose configurations differ in it do not
     # know each other's keyspaces, so that no record can reach a node that places it elsewhere.
     fixed = (settings.name, settings.mode, settings.replicas, settings.groups, settings.hash_tags)
+    return KeyspaceId(xxh3_64_intdigest(identity + msgpack.encode(fixed)))
+
+
+def placed(
+    members: Sequence[Member], settings: KeyspaceSettings, keyspace_id: KeyspaceId, epoch: int
+) -> Keyspace:
+    """Return a keyspace whose groups are placed on these members; `epoch` is its layout's."""
+    n = min(settings.replicas, sum(m.weight > 0 for m in members))
+    rq, wq = quorums_of(n)
+    candidates = [ring.Candidate(m.node_id, m.zone, m.weight) for m in members]
     return Keyspace(
-        keyspace_id=KeyspaceId(xxh3_64_intdigest(identity + msgpack.encode(fixed))),
+        keyspace_id=keyspace_id,
         settings=settings,
         n=n,
         rq=rq,
@@ -124,6 +145,7 @@ def _placed(members: Sequence[Member], settings: KeyspaceSettings, identity: byt
             tuple(NodeId(node_id) for node_id in replicas)
             for replicas in ring.propose(candidates, settings.groups, n)
         ),
+        epoch=epoch,
     )
 
 

@@ -112,6 +112,18 @@ class FactsKept(Struct, frozen=True, gc=False):
     """The facts are durable."""
 
 
+class RemoveRows(Struct, frozen=True, gc=False):
+    """Remove rows whatever they hold, of a keyspace that is gone; parallel lists."""
+
+    keyspace: int
+    groups: list[int]
+    keys: list[bytes]
+
+
+class RowsRemoved(Struct, frozen=True, gc=False):
+    """The rows are gone."""
+
+
 class ReadRecords(Struct, frozen=True, gc=False):
     """Read rows; parallel lists. Not part of a transaction."""
 
@@ -164,6 +176,21 @@ class Counted(Struct, frozen=True, gc=False):
     bytes: int
 
 
+class FindStrays(Struct, frozen=True, gc=False):
+    """Find rows of one keyspace that is none of these; not in any order."""
+
+    keyspaces: list[int]
+    rows_max: int
+
+
+class Strays(Struct, frozen=True, gc=False):
+    """Rows of one keyspace; parallel lists, empty where there are none."""
+
+    keyspace: int
+    groups: list[int]
+    keys: list[bytes]
+
+
 class RaiseCeiling(Struct, frozen=True, gc=False):
     """Make an upper bound of the node's Hybrid Logical Clock durable."""
 
@@ -176,10 +203,10 @@ class CeilingRaised(Struct, frozen=True, gc=False):
     ceiling_ms: int
 
 
-Operation = MergeRecords | DropRecords | Remember | RaiseCeiling | RaftWrite
-Read = ReadRecords | ScanRecords | CountRecords
-Reply = Merged | Dropped | FactsKept | CeilingRaised | RaftWritten
-ReadReply = Rows | Page | Counted
+Operation = MergeRecords | DropRecords | Remember | RemoveRows | RaiseCeiling | RaftWrite
+Read = ReadRecords | ScanRecords | CountRecords | FindStrays
+Reply = Merged | Dropped | FactsKept | RowsRemoved | CeilingRaised | RaftWritten
+ReadReply = Rows | Page | Counted | Strays
 
 
 class Remembered(Struct, frozen=True):
@@ -232,6 +259,10 @@ def apply(
             replies.append(FactsKept())
         elif isinstance(operation, RaftWrite):
             replies.append(raft_apply(operation, rows, writes))
+        elif isinstance(operation, RemoveRows):
+            for group, key in zip(operation.groups, operation.keys, strict=True):
+                writes[operation.keyspace, group, key] = None
+            replies.append(RowsRemoved())
         else:
             replies.append(CeilingRaised(operation.ceiling_ms))
     return writes, replies
@@ -251,7 +282,7 @@ def rows_in(operation: Operation) -> int:
     match operation:
         case MergeRecords():
             return len(operation.records)
-        case DropRecords():
+        case DropRecords() | RemoveRows():
             return len(operation.keys)
         case Remember():
             return len(operation.facts)
@@ -266,7 +297,7 @@ def bytes_in(operation: Operation) -> int:
     match operation:
         case MergeRecords():
             return sum(len(r.key) + len(r.value or b"") for r in operation.records)
-        case DropRecords():
+        case DropRecords() | RemoveRows():
             return sum(map(len, operation.keys))
         case Remember():
             return sum(len(name) + len(fact or b"") for name, fact in operation.facts.items())

@@ -77,8 +77,11 @@ class AntiEntropy:
             what = next(iter(self._waiting))
             leaves, thens = self._waiting.pop(what)
             keyspace_id, group, peer = what
-            placement = self._ctx.by_id[keyspace_id]
+            placement = self._ctx.by_id.get(keyspace_id)
             self._running += 1
+            if placement is None:
+                self._ended(thens, Synced(Ending.FAILED, "the keyspace was dropped"))
+                continue
             ended = partial(self._ended, thens)
             recovers = (keyspace_id, group) in self._ctx.recovering
             follow = self._follow if recovers else None

@@ -12,7 +12,7 @@ from dynakv.core.cache import RecordCache
 from dynakv.core.clock_guard import ClockGuard
 from dynakv.core.hashtree import HashTrees
 from dynakv.core.hlc import HybridClock
-from dynakv.core.layout import Keyspace, Mode, NodeId, decode, group_shift, token_of
+from dynakv.core.layout import Keyspace, Layout, Mode, NodeId, decode, group_shift, token_of
 from dynakv.core.members import Members
 from dynakv.core.record import Record
 from dynakv.core.table import Remembered
@@ -265,24 +265,60 @@ class Context:
         self.effects: list[Effect] = []
         self.layout = layout
         self.layout_digest = layout.digest()
+        self.newest_epoch = layout.epoch  # of any layout of this cluster that was heard of
         self.peers = [m.node_id for m in layout.members if m.node_id != config.node_id]
         self.disk_full = False  # below its reserve: nothing more is saved here
         self.client_addresses: dict[str, str] = {}  # of the peers heard from
         self.foreign: dict[str, None] = {}  # peers that mean another cluster or layout
         self.pace = Pace(self.peers, config.hedge_ms)
         self.members = Members(self.peers, now.mono_ms, config.suspect_ms)
-        placements = [Placement(keyspace, config.node_id) for keyspace in layout.keyspaces]
-        self.by_name = {placement.name: placement for placement in placements}
-        self.by_id = {placement.keyspace_id: placement for placement in placements}
+        self.peer_epochs: dict[str, tuple[int, int]] = {}  # incarnation, epoch of its layout
+        self.by_name: dict[str, Placement] = {}
+        self.by_id: dict[int, Placement] = {}
+        self._place()
         # A call id holds incarnation and count of starts, so that a reply to a former life, also
         # one before a restore, matches nothing.
         self._calls = (remembered.incarnation + remembered.starts) % (1 << 24) << 40
         self._asks: dict[int, tuple[Then, str]] = {}
         self._timers: SortedDict[int, list[Callable[[], None]]] = SortedDict()
 
+    def adopt(self, layout: Layout) -> None:
+        """Put a durable layout of the same members in force.
+
+        What is under way goes on with the placement it began with. What memory holds of dropped
+        keyspaces is let go of. O(entries of the cache) where there are any.
+        """
+        assert layout.members == self.layout.members
+        assert layout.epoch > self.layout.epoch
+        before = self.by_id
+        self.layout = layout
+        self.layout_digest = layout.digest()
+        self.newest_epoch = max(self.newest_epoch, layout.epoch)
+        self._place()
+        for keyspace in self.by_id:
+            if keyspace not in before:
+                self.trees.created(keyspace)
+        for keyspace in before:
+            if keyspace not in self.by_id:
+                self.cache.drop(keyspace)
+                self.trees.drop(keyspace)
+                self.damaged_rows.drop(keyspace)
+                self.writes.drop(keyspace)
+                self.tasks.drop(keyspace)
+
+    def _place(self) -> None:
+        placements = [Placement(k, self.config.node_id) for k in self.layout.keyspaces]
+        self.by_name = {placement.name: placement for placement in placements}
+        self.by_id = {placement.keyspace_id: placement for placement in placements}
+
     def believed_ms(self) -> int:
         """Return the wall clock to judge by now."""
         return self.guard.believed_ms(self.now.mono_ms)
+
+    def epoch_of(self, peer: str) -> int | None:
+        """Return the epoch of the layout that a peer was heard to have in force."""
+        known = self.peer_epochs.get(peer)
+        return None if known is None else known[1]
 
     def member_views(self) -> dict[str, MemberView]:
         """Return what this node believes of each member."""

@@ -45,6 +45,11 @@ class DamagedRows:
         due = [where for where, since_ms in self._since_ms.items() if since_ms <= latest_ms]
         return due[:most]
 
+    def drop(self, keyspace: int) -> None:
+        """Forget all rows of a keyspace that is gone. O(damaged rows)."""
+        for where in [where for where in self._since_ms if where[0] == keyspace]:
+            del self._since_ms[where]
+
     def healed(self, keyspace: int, key: bytes) -> None:
         """Forget a row that is whole again."""
         self._since_ms.pop((keyspace, key), None)

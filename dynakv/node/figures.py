@@ -21,6 +21,7 @@ class PeerFigures(Struct, frozen=True):
     up: bool
     clock_offset_ms: int | None  # its clock minus ours; None before a sample
     silent_ms: int = 0  # nothing was heard from it for so long; at most since this process began
+    epoch: int | None = None  # of the layout in force there; None: not heard from yet
 
 
 class HintFigures(Struct, frozen=True):
@@ -47,6 +48,7 @@ class NodeFigures(Struct, frozen=True):
     starts: int  # of the data directory, this one included
     commit_sequence: int
     layout_digest: int
+    newest_epoch: int  # of any layout of this cluster that was heard of
     clock_trusted: bool
     clock_leaps: int
     disk_full: bool  # below its reserve: nothing more is saved here
@@ -130,6 +132,7 @@ def node_figures(
         starts=ctx.remembered.starts,
         commit_sequence=commit_sequence,
         layout_digest=ctx.layout_digest,
+        newest_epoch=ctx.newest_epoch,
         clock_trusted=guard.trusted,
         clock_leaps=guard.leaps,
         disk_full=ctx.disk_full,
@@ -140,6 +143,7 @@ def node_figures(
                 ctx.members.up(peer),
                 guard.offset_ms(peer),
                 ctx.members.silent_ms(peer, ctx.now.mono_ms),
+                ctx.epoch_of(peer),
             )
             for peer in sorted(ctx.peers)
         ],

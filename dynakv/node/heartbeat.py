@@ -24,7 +24,7 @@ class Heartbeat:
     def answer(self, sender: str, beat: Beat) -> PeerReply:
         """Reply to a peer's heartbeat."""
         ctx = self._ctx
-        if not self._same(sender, beat.cluster_id, beat.layout_digest):
+        if not self._same(sender, beat):
             return Failed(Reason.FOREIGN)
         ctx.client_addresses[sender] = beat.client_address
         return Beaten(
@@ -34,6 +34,7 @@ class Heartbeat:
             ctx.config.client_address,
             ctx.remembered.ceiling_ms,
             self._horizon.up_ms(),
+            ctx.layout.epoch,
         )
 
     def _round(self) -> None:
@@ -57,6 +58,7 @@ class Heartbeat:
             ctx.layout_digest,
             ctx.now.wall_ms,
             ctx.config.client_address,
+            ctx.layout.epoch,
         )
 
         def beaten(reply: object) -> None:
@@ -65,9 +67,7 @@ class Heartbeat:
             if isinstance(reply, Failed):
                 if reply.reason is Reason.FOREIGN:
                     self._distrust(peer)
-            elif isinstance(reply, Beaten) and self._same(
-                peer, reply.cluster_id, reply.layout_digest
-            ):
+            elif isinstance(reply, Beaten) and self._same(peer, reply):
                 self._beaten(peer, reply, asked_ms)
 
         ctx.ask(peer, beat, asked_ms + interval_ms, beaten)
@@ -81,13 +81,17 @@ class Heartbeat:
             event = "clock_trusted" if ctx.guard.trusted else "clock_doubted"
             ctx.note(event, peer=peer, offset_ms=ctx.guard.offset_ms(peer) or 0)
 
-    def _same(self, peer: str, cluster_id: int, digest: int) -> bool:
-        ctx = self._ctx
-        if cluster_id == ctx.layout.cluster_id and digest == ctx.layout_digest:
+    def _same(self, peer: str, theirs: Beat | Beaten) -> bool:
+        """Say whether a peer means the same cluster, be its layout older or newer than this one."""
+        layout = self._ctx.layout
+        same = theirs.cluster_id == layout.cluster_id
+        if same and theirs.epoch == layout.epoch:
+            same = theirs.layout_digest == self._ctx.layout_digest
+        if same:
             self._ctx.foreign.pop(peer, None)
-            return True
-        self._distrust(peer)
-        return False
+        else:
+            self._distrust(peer)
+        return same
 
     def _distrust(self, peer: str) -> None:
         """A node that was started with another list of members or keyspaces serves nobody here."""

@@ -67,8 +67,8 @@ class Hints:
     ) -> None:
         """Keep what a replica did not take, or perhaps not, of writes that others took."""
         groups = placement.groups_of([record.key for record in records])
-        if outcome is Outcome.MISPLACED:
-            return  # it holds the group no more, and so lacks nothing
+        if outcome is Outcome.MISPLACED or placement.keyspace_id not in self._ctx.by_id:
+            return  # it holds the group no more, or nobody does, and so lacks nothing
         if peer == self._ctx.node_id:
             self._missed_here(placement, groups)
         elif outcome is Outcome.FENCED:  # as it would refuse the hint

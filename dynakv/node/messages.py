@@ -5,9 +5,12 @@ peer serve many keys. Three families:
 
     clients  -> node   Put Get Expire List     answered by Stored Found Expired Listed, Refused
                        Execute                 answered by Executed, Refused (`raft_messages.py`)
+                       core.keyspaces.KeyspaceChange       answered by Changed, Refused
     node    <-> peers  Save Load Scan Beat     answered by Saved Loaded Scanned Beaten, Failed
                        Compare ScanLeaves      answered by Compared LeavesScanned, Failed
                        Fence RaiseFloor        answered by Fenced FloorRaised, Failed
+                       ChangeKeyspaces             answered by KeyspacesChanged, Failed
+                       AdoptLayout FetchLayout     answered by LayoutAdopted LayoutFetched, Failed
     node     -> STORE  core.table.Operation and reads          answered by core.table replies
 
 A client's message is answered in one or more parts; each names its entries (indices into the
@@ -19,9 +22,19 @@ from typing import Final
 
 from msgspec import Struct
 
+from dynakv.core.keyspaces import KeyspaceChange
 from dynakv.core.layout import Level
 from dynakv.core.record import Record
 from dynakv.errors import Failure
+from dynakv.node.layout_messages import (
+    AdoptLayout,
+    Changed,
+    ChangeKeyspaces,
+    FetchLayout,
+    KeyspacesChanged,
+    LayoutAdopted,
+    LayoutFetched,
+)
 from dynakv.node.raft_messages import Execute, Executed, RaftMessage, RaftReply
 from dynakv.node.repair_messages import (
     Compare,
@@ -103,18 +116,19 @@ class List(Struct, frozen=True, gc=False):
     timeout_ms: int = 0
 
 
-ClientMessage = Put | Get | Expire | List | Execute
+RecordsMessage = Put | Get | Expire | List | Execute
+ClientMessage = RecordsMessage | KeyspaceChange
 
 
 def entries_in(message: ClientMessage) -> int:
     """Return how many entries the answer to a message has; one without keys is refused as one."""
     match message:
-        case List():
-            return 1
+        case Put() | Get() | Expire():
+            return max(len(message.keys), 1)
         case Execute():
             return max(len(message.batches), 1)
         case _:
-            return max(len(message.keys), 1)
+            return 1
 
 
 class Stored(Struct, frozen=True, gc=False):
@@ -158,7 +172,7 @@ class Refused(Struct, frozen=True, gc=False):
     leader: str = ""  # of a Raft keyspace: the node that leads the entries' groups, if known
 
 
-ClientReply = Stored | Found | Expired | Listed | Executed | Refused
+ClientReply = Stored | Found | Expired | Listed | Executed | Changed | Refused
 
 
 # --- peers -----------------------------------------------------------------------------------
@@ -251,6 +265,7 @@ class Beat(Struct, frozen=True, gc=False):
     layout_digest: int
     wall_ms: int
     client_address: str = ""
+    epoch: int = 1  # of the layout
 
 
 class Beaten(Struct, frozen=True, gc=False):
@@ -262,6 +277,7 @@ class Beaten(Struct, frozen=True, gc=False):
     client_address: str = ""
     was_alive_ms: int = 0  # wall clock, when its former life ended; 0: it had none
     up_ms: int = 0  # since its present life began
+    epoch: int = 1  # of the layout
 
 
 class Reason(IntEnum):
@@ -288,19 +304,12 @@ class Failed(Struct, frozen=True, gc=False):
     reason: Reason
 
 
-PeerMessage = Save | Load | Scan | Beat | Compare | ScanLeaves | Fence | RaiseFloor | RaftMessage
-PeerReply = (
-    Saved
-    | Loaded
-    | Scanned
-    | Beaten
-    | Compared
-    | LeavesScanned
-    | Fenced
-    | FloorRaised
-    | RaftReply
-    | Failed
-)
+LayoutMessage = ChangeKeyspaces | AdoptLayout | FetchLayout
+LayoutReply = KeyspacesChanged | LayoutAdopted | LayoutFetched
+RepairMessage = Compare | ScanLeaves | Fence | RaiseFloor
+RepairReply = Compared | LeavesScanned | Fenced | FloorRaised
+PeerMessage = Save | Load | Scan | Beat | RepairMessage | LayoutMessage | RaftMessage
+PeerReply = Saved | Loaded | Scanned | Beaten | RepairReply | LayoutReply | RaftReply | Failed
 
 
 FRAME_VERSION: Final = 1

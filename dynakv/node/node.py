@@ -19,6 +19,7 @@ from random import Random
 from typing import assert_never
 
 from dynakv import limits
+from dynakv.core.keyspaces import AlterKeyspace, CreateKeyspace, DropKeyspace
 from dynakv.core.layout import Layout, Level
 from dynakv.core.table import Remembered
 from dynakv.errors import Failure
@@ -36,6 +37,8 @@ from dynakv.node.healer import Healer
 from dynakv.node.heartbeat import Heartbeat
 from dynakv.node.hints import Hints
 from dynakv.node.horizon import Horizon
+from dynakv.node.keyspaces import Keyspaces
+from dynakv.node.layout_messages import AdoptLayout, ChangeKeyspaces, FetchLayout
 from dynakv.node.messages import (
     FRAME_VERSION,
     Answer,
@@ -51,7 +54,9 @@ from dynakv.node.messages import (
     PeerMessage,
     PeerReply,
     Put,
+    RecordsMessage,
     Refused,
+    RepairMessage,
     Save,
     Scan,
     entries_in,
@@ -104,6 +109,7 @@ class Node:
         Minorities(self._ctx)
         self.collection = Collection(self._ctx, self._fencing, self.anti_entropy.sync)
         self.raft = Raft(self._ctx)
+        self._keyspaces = Keyspaces(self._ctx, self._hints.forget_keyspace)
         self._puts: dict[object, PutBatch] = {}
         self._gets: dict[object, GetBatch] = {}
         self._commit_sequence = remembered.commit_sequence
@@ -134,6 +140,7 @@ class Node:
         if not ctx.clock.observe(header.hlc, ctx.believed_ms()):
             ctx.counters.refused_stamps += 1
         ctx.members.heard(header.node_id, now.mono_ms)
+        self._keyspaces.heard(header)
         return True
 
     def asked(
@@ -144,6 +151,8 @@ class Node:
         match message:
             case Put() | Get() | Expire() | List() | Execute():
                 self._serve(call, message)
+            case CreateKeyspace() | AlterKeyspace() | DropKeyspace():
+                self._keyspaces.change(call, message)
             case Save():
                 self._replica.save(message, partial(self._reply, call), own=False)
             case Load():
@@ -153,26 +162,30 @@ class Node:
             case Beat():
                 self._reply(call, self._heartbeat.answer(sender or "", message))
             case Compare() | ScanLeaves() | Fence() | RaiseFloor():
-                self._repairs(call, message, sender or "")
+                self._repair(message, sender or "", partial(self._reply, call))
             case RaftStep() | Forward() | ForwardRead() | ForwardScan() | FetchSnapshot():
                 self.raft.asked(sender or "", message, partial(self._reply, call))
+            case ChangeKeyspaces() | AdoptLayout() | FetchLayout():
+                self._keyspaces.asked(message, partial(self._reply, call))
             case _:
                 assert_never(message)
 
-    def _repairs(
-        self, call: int, message: Compare | ScanLeaves | Fence | RaiseFloor, sender: str
+    def _repair(
+        self, message: RepairMessage, sender: str, reply: Callable[[PeerReply], None]
     ) -> None:
         """Serve a peer that compares or collects."""
         match message:
             case Compare():
                 self.rounds.asked_by(sender, message)
-                self._comparer.compare(message, partial(self._reply, call))
+                self._comparer.compare(message, reply)
             case ScanLeaves():
-                self._comparer.scan_leaves(message, partial(self._reply, call))
+                self._comparer.scan_leaves(message, reply)
             case Fence():
-                self._fencing.fence(message, partial(self._reply, call))
+                self._fencing.fence(message, reply)
             case RaiseFloor():
-                self._fencing.raise_floor(message, partial(self._reply, call))
+                self._fencing.raise_floor(message, reply)
+            case _:
+                assert_never(message)
 
     def answered(self, call: int, reply: object, now: Now) -> None:
         """Take the one reply to an ask; one that came too late is dropped."""
@@ -248,7 +261,7 @@ class Node:
     def _reply(self, call: int, reply: PeerReply) -> None:
         self._ctx.effects.append(Answer(call, reply))
 
-    def _serve(self, call: int, message: ClientMessage) -> None:
+    def _serve(self, call: int, message: RecordsMessage) -> None:
         failure = refusal(self._ctx, message)
         if failure is not None:
             self._refuse(call, message, failure)

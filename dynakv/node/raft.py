@@ -5,7 +5,7 @@ from typing import assert_never
 
 from dynakv.node.consensus import Consensus
 from dynakv.node.context import Context, Placement
-from dynakv.node.messages import ClientMessage, PeerReply
+from dynakv.node.messages import PeerReply, RecordsMessage
 from dynakv.node.raft_messages import (
     FetchSnapshot,
     Forward,
@@ -36,7 +36,7 @@ class Raft:
         self._receiving = RaftReceiving(ctx, self.consensus)
 
     def serve(
-        self, call: int, message: ClientMessage, placement: Placement, deadline_ms: int
+        self, call: int, message: RecordsMessage, placement: Placement, deadline_ms: int
     ) -> None:
         """Serve a client's valid message to a Raft keyspace."""
         self._requests.serve(call, message, placement, deadline_ms)

@@ -11,13 +11,13 @@ from dynakv.errors import Failure, Kind
 from dynakv.node.context import Context, Placement
 from dynakv.node.messages import (
     Answer,
-    ClientMessage,
     Expire,
     Expired,
     Found,
     Get,
     List,
     Put,
+    RecordsMessage,
     Refused,
     Stored,
 )
@@ -43,7 +43,7 @@ class RaftRequests:
         self._ids = RequestIds(ctx.remembered.incarnation, ctx.remembered.starts)
 
     def serve(
-        self, call: int, message: ClientMessage, placement: Placement, deadline_ms: int
+        self, call: int, message: RecordsMessage, placement: Placement, deadline_ms: int
     ) -> None:
         """Begin to serve a valid message."""
         match message:

@@ -168,7 +168,8 @@ class Rebuilds:
     def _want_comparison(self, where: _Where) -> None:
         """Let the group be compared with every peer: it sat out until now."""
         keyspace, group = where
-        for peer in self._ctx.by_id[keyspace].replicas[group]:
+        placement = self._ctx.by_id.get(keyspace)
+        for peer in placement.replicas[group] if placement is not None else ():
             if peer != self._ctx.node_id:
                 self._ctx.repair_wanted.add(keyspace, group, peer)
 

@@ -111,7 +111,7 @@ class Round:
         now_ms = self._ctx.now.mono_ms
         self._task.done += 1
         self._left[keyspace] -= 1
-        if self.whole and not self._left[keyspace]:
+        if self.whole and not self._left[keyspace] and keyspace in self._ctx.by_id:
             last = LastRound(now_ms, now_ms - self._began_ms[keyspace])
             self._ctx.tasks.rounds[keyspace, self._peer] = last
 

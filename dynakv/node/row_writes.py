@@ -77,6 +77,11 @@ class RowWrites:
             names = [facts.group_name(facts.CLEAN, keyspace, group) for group in gone]
             self._ask(Remember(dict.fromkeys(names)), _ignore)
 
+    def drop(self, keyspace: int) -> None:
+        """Forget a keyspace that is gone; its marks are removed with all facts about it."""
+        self._marked.pop(keyspace, None)
+        self._touched.pop(keyspace, None)
+
     # --- quiet groups ------------------------------------------------------------------------
 
     def touched(self, keyspace: int, group: int) -> bool:

@@ -112,6 +112,10 @@ class Tasks:
         task.why = why
         self._ended.setdefault(task.kind, deque(maxlen=limits.TASKS_ENDED_MAX)).append(task)
 
+    def drop(self, keyspace: int) -> None:
+        """Forget the rounds of a keyspace that is gone. O(rounds)."""
+        self.rounds = {of: last for of, last in self.rounds.items() if of[0] != keyspace}
+
     def figures(self, now_ms: int) -> list[TaskFigures]:
         """Return all tasks, those that ended first; rising ids among each."""
         ended = sorted((t for tasks in self._ended.values() for t in tasks), key=_task_id)

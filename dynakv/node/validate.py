@@ -7,21 +7,20 @@ from dynakv import limits
 from dynakv.core.layout import Level, Mode
 from dynakv.errors import Failure, Kind
 from dynakv.node.context import Context, Placement
-from dynakv.node.messages import KEEP_EXPIRY, ClientMessage, Expire, Get, List, Put
+from dynakv.node.messages import KEEP_EXPIRY, Expire, Get, List, Put, RecordsMessage
 from dynakv.node.raft_messages import Execute
 from dynakv.node.validate_batches import batches_reason
 
 
-def refusal(ctx: Context, message: ClientMessage) -> Failure | None:
-    """Return why the message can never be served as it is, or None."""
+def refusal(ctx: Context, message: RecordsMessage) -> Failure | None:
+    """Return why the message can never be served as it is, or not now, or None."""
     placement = ctx.by_name.get(message.keyspace)
     if placement is None:
-        known = ", ".join(sorted(ctx.by_name))
-        return _invalid(f"keyspace {message.keyspace!r} does not exist; there are: {known}")
+        return _unknown_keyspace(ctx, message.keyspace)
     mismatch = _mode(message, placement)
     if mismatch is not None:
         return mismatch
-    reason = _timeout(message.timeout_ms)
+    reason = wrong_timeout(message.timeout_ms)
     match message:
         case Execute():
             reason = reason or batches_reason(ctx, placement, message)
@@ -38,7 +37,7 @@ def refusal(ctx: Context, message: ClientMessage) -> Failure | None:
     return None if reason is None else _invalid(reason)
 
 
-def _mode(message: ClientMessage, placement: Placement) -> Failure | None:
+def _mode(message: RecordsMessage, placement: Placement) -> Failure | None:
     """Return why a keyspace of that mode does not serve the message, or None."""
     name, mode = placement.name, placement.keyspace.settings.mode
     if mode is not Mode.RAFT:
@@ -64,6 +63,25 @@ def _mode(message: ClientMessage, placement: Placement) -> Failure | None:
         return None
     reason = f"{' and '.join(asked)} cannot be chosen: keyspace {name} is in Raft mode"
     return Failure(Kind.PRECONDITION, f"{reason}, where every operation is linearizable")
+
+
+def _unknown_keyspace(ctx: Context, name: str) -> Failure:
+    """Refuse for good only what the newest layout that anybody has does not know."""
+    layout = ctx.layout
+    if ctx.newest_epoch > layout.epoch:
+        return Failure(
+            Kind.UNAVAILABLE,
+            f"nothing was done: keyspace {name!r} is not known at node {ctx.node_id}, whose layout"
+            f" has epoch {layout.epoch} while there is one of epoch {ctx.newest_epoch}; try again",
+        )
+    if not ctx.guard.trusted:  # it was just started: others may know more
+        return Failure(
+            Kind.UNAVAILABLE,
+            f"nothing was done: keyspace {name!r} is not known at node {ctx.node_id}, which has"
+            " not heard a majority of the members since its start; try again",
+        )
+    known = ", ".join(sorted(ctx.by_name))
+    return _invalid(f"keyspace {name!r} does not exist; there are: {known}")
 
 
 def replicas_wanted(placement: Placement, level: Level | None, explicit: int, quorum: int) -> int:
@@ -185,7 +203,8 @@ def _count(name: str, replicas: int, placement: Placement) -> str | None:
     return f"{name} is {replicas}: 1 to {n} is allowed (keyspace {placement.name} has n={n})"
 
 
-def _timeout(timeout_ms: int) -> str | None:
+def wrong_timeout(timeout_ms: int) -> str | None:
+    """Return why a timeout cannot be kept, or None; 0 is the node's default."""
     if 0 <= timeout_ms <= limits.DEADLINE_MS_MAX:
         return None
     return f"timeout is {timeout_ms} ms: 1 to {limits.DEADLINE_MS_MAX} is allowed"

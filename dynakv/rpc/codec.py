@@ -19,6 +19,11 @@ from google.protobuf.message import DecodeError
 from msgspec import Struct
 
 from dynakv.errors import PeerError
+from dynakv.node.layout_messages import (
+    AdoptLayout,
+    ChangeKeyspaces,
+    FetchLayout,
+)
 from dynakv.node.messages import (
     FRAME_VERSION,
     Beat,
@@ -44,10 +49,17 @@ from dynakv.node.raft_messages import (
     RaftReply,
     RaftStep,
 )
-from dynakv.node.repair_messages import Compared, Fenced, FloorRaised, LeavesScanned
+from dynakv.rpc.layout_codec import (
+    LayoutReply,
+    fill_layout_ask,
+    fill_layout_reply,
+    layout_message_of,
+    layout_reply_of,
+)
 from dynakv.rpc.raft_codec import fill_raft_ask, fill_raft_reply, raft_message_of, raft_reply_of
 from dynakv.rpc.record_columns import fill_records, floors_of, present_of, records_of
 from dynakv.rpc.repair_codec import (
+    RepairReply,
     fill_repair_ask,
     fill_repair_reply,
     repair_message_of,
@@ -116,9 +128,12 @@ def ask_part(call: int, timeout_ms: int, message: PeerMessage) -> bytes:
             ask.beat.layout_digest = message.layout_digest
             ask.beat.wall_ms = message.wall_ms
             ask.beat.client_address = message.client_address
+            ask.beat.epoch = message.epoch
             ask.beat.SetInParent()
         case RaftStep() | Forward() | ForwardRead() | ForwardScan() | FetchSnapshot():
             fill_raft_ask(ask, message)
+        case ChangeKeyspaces() | AdoptLayout() | FetchLayout():
+            fill_layout_ask(ask, message)
         case _:
             fill_repair_ask(ask, message)
     return whole.SerializeToString()
@@ -156,15 +171,14 @@ def reply_part(call: int, reply: PeerReply) -> bytes:
     return whole.SerializeToString()
 
 
-def _fill_further(
-    out: pb.Reply, reply: Compared | LeavesScanned | Fenced | FloorRaised | RaftReply
-) -> None:
+def _fill_further(out: pb.Reply, reply: RepairReply | LayoutReply | RaftReply) -> None:
     """Write a reply whose kind has a file of its own."""
-    match reply:
-        case Compared() | LeavesScanned() | Fenced() | FloorRaised():
-            fill_repair_reply(out, reply)
-        case _:
-            fill_raft_reply(out, reply)
+    if isinstance(reply, LayoutReply):
+        fill_layout_reply(out, reply)
+    elif isinstance(reply, RepairReply):
+        fill_repair_reply(out, reply)
+    else:
+        fill_raft_reply(out, reply)
 
 
 def to_header(header: Header) -> pb.Header:
@@ -197,6 +211,7 @@ def fill_beaten(out: pb.Beaten, beaten: Beaten) -> None:
     out.client_address = beaten.client_address
     out.was_alive_ms = beaten.was_alive_ms
     out.up_ms = beaten.up_ms
+    out.epoch = beaten.epoch
 
 
 def to_reason(failed: Failed) -> pb.Reason:
@@ -273,7 +288,7 @@ def save_of(save: pb.Save) -> Save:
 
 def beat_of(beat: pb.Beat) -> Beat:
     """Return a Beat."""
-    return Beat(beat.cluster_id, beat.layout_digest, beat.wall_ms, beat.client_address)
+    return Beat(beat.cluster_id, beat.layout_digest, beat.wall_ms, beat.client_address, beat.epoch)
 
 
 def _message_of(ask: pb.Ask) -> PeerMessage | None:
@@ -288,7 +303,8 @@ def _message_of(ask: pb.Ask) -> PeerMessage | None:
         case "beat":
             return beat_of(ask.beat)
         case kind:
-            return repair_message_of(kind, ask) or raft_message_of(kind, ask)
+            of_repair = repair_message_of(kind, ask)
+            return of_repair or layout_message_of(kind, ask) or raft_message_of(kind, ask)
 
 
 def _reply_of(reply: pb.Reply) -> PeerReply:
@@ -315,12 +331,14 @@ def _reply_of(reply: pb.Reply) -> PeerReply:
                 beaten.client_address,
                 beaten.was_alive_ms,
                 beaten.up_ms,
+                beaten.epoch,
             )
         case "failed":
             # A reason newer than this node promises nothing.
             return Failed(_REASONS_IN.get(reply.failed.reason, Reason.BROKEN))
         case kind:
-            found = repair_reply_of(kind, reply) or raft_reply_of(kind, reply)
+            of_repair = repair_reply_of(kind, reply)
+            found = of_repair or layout_reply_of(kind, reply) or raft_reply_of(kind, reply)
             return found or Failed(Reason.BROKEN)
 
 

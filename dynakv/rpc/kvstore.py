@@ -12,6 +12,7 @@ from typing import Final
 from dynakv.core.layout import DEFAULT_KEYSPACE
 from dynakv.core.record import Record
 from dynakv.errors import UsageError
+from dynakv.node.layout_messages import Changed
 from dynakv.node.messages import (
     KEEP_EXPIRY,
     ClientMessage,
@@ -37,6 +38,7 @@ from dynakv.rpc.fields import (
     observed,
     range_of,
 )
+from dynakv.rpc.keyspaces import KeyspaceMethods
 from dynakv.rpc.methods import Context, Method, Refusal, timeout_ms, unary
 from dynakv.rpc.node_status import NodeStatus
 from dynakv.rpc.node_tasks import NodeTasks
@@ -45,6 +47,8 @@ from dynakv.rpc.ring_state import RingState
 from dynakv.rpc.snapshots import SnapshotMethods
 from dynakv.v1 import kvstore_pb2 as pb
 from dynakv.v1 import node_status_pb2, ring_pb2, snapshots_pb2, tasks_pb2
+
+ClientPart = Stored | Found | Expired | Listed | Executed | Changed
 
 SERVICE: Final = pb.DESCRIPTOR.services_by_name["KVStore"]
 
@@ -66,6 +70,7 @@ class KVStore:
         self._tasks = NodeTasks(inbox)
         self._commands = CommandMethods(inbox, self._hlc)
         self._snapshots = None if snapshots is None else SnapshotMethods(inbox, snapshots, wall_ms)
+        self._keyspaces = KeyspaceMethods(inbox)
 
     def handlers(self) -> dict[str, Method]:
         """Return the handler of each method of the service."""
@@ -86,6 +91,7 @@ class KVStore:
             "PauseRepair": unary(self._tasks.pause, tasks_pb2.PauseRepairRequest),
             "AcceptLoss": unary(self._tasks.accept_loss, tasks_pb2.AcceptLossRequest),
             **self._commands.handlers(),
+            **self._keyspaces.handlers(),
         }
 
     def _snapshot_handlers(self) -> dict[str, Method]:
@@ -277,9 +283,7 @@ class KVStore:
             wall_ms=self._wall_ms(),
         )
 
-    async def _ask(
-        self, message: ClientMessage
-    ) -> Stored | Found | Expired | Listed | Executed | Refusal:
+    async def _ask(self, message: ClientMessage) -> ClientPart | Refusal:
         collector = submit(self._inbox, message)
         if collector is None:
             return FULL

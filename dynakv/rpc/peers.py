@@ -21,6 +21,14 @@ import grpc.aio
 
 from dynakv import limits
 from dynakv.errors import PeerError
+from dynakv.node.layout_messages import (
+    AdoptLayout,
+    ChangeKeyspaces,
+    FetchLayout,
+    KeyspacesChanged,
+    LayoutAdopted,
+    LayoutFetched,
+)
 from dynakv.node.messages import (
     FRAME_VERSION,
     Ask,
@@ -346,6 +354,10 @@ def _fits(message: object, reply: PeerReply) -> bool:
             count = len(message.keys)
             return _parallel(reply.outcomes, count) and len(reply.records) == count
         case (Scan(), Scanned()) | (Beat(), Beaten()) | (_, Failed()):
+            return True
+        case (ChangeKeyspaces(), KeyspacesChanged()) | (AdoptLayout(), LayoutAdopted()):
+            return True
+        case FetchLayout(), LayoutFetched():
             return True
         case _:
             return fits_repair(message, reply) or fits_raft(message, reply)

@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from dynakv.core.layout import Keyspace, Layout, Level, Mode, NodeId
+from dynakv.core.layout import DEFAULT_KEYSPACE, Keyspace, Layout, Level, Mode, NodeId
 from dynakv.rpc.ports import Inbox
 from dynakv.v1 import ring_pb2 as pb
 
@@ -11,7 +11,7 @@ LEVELS_OUT: Final = {
     Level.QUORUM: pb.LEVEL_QUORUM,
     Level.ALL: pb.LEVEL_ALL,
 }
-_MODES_OUT: Final = {
+MODES_OUT: Final = {
     Mode.LEADERLESS: pb.MODE_LEADERLESS,
     Mode.ORDERED: pb.MODE_ORDERED,
     Mode.RAFT: pb.MODE_RAFT,
@@ -65,16 +65,29 @@ def _translated(layout: Layout) -> pb.GetRingStateResponse:
             )
             for member in layout.members
         ],
-        keyspaces=[_keyspace(keyspace, places) for keyspace in layout.keyspaces],
+        keyspaces=[_with_groups(keyspace, places) for keyspace in layout.keyspaces],
     )
 
 
-def _keyspace(keyspace: Keyspace, places: dict[NodeId, int]) -> pb.Keyspace:
+def _with_groups(keyspace: Keyspace, places: dict[NodeId, int]) -> pb.Keyspace:
+    message = keyspace_message(keyspace)
+    message.groups.extend(
+        [
+            pb.ShardGroup(replicas=[places[node_id] for node_id in replicas])
+            for replicas in keyspace.placement
+        ]
+    )
+    return message
+
+
+def keyspace_message(keyspace: Keyspace) -> pb.Keyspace:
+    """Return a keyspace without its groups."""
     settings = keyspace.settings
+    number = 0 if settings.name == DEFAULT_KEYSPACE else settings.redis_number
     return pb.Keyspace(
         keyspace_id=keyspace.keyspace_id,
         name=settings.name,
-        mode=_MODES_OUT[settings.mode],
+        mode=MODES_OUT[settings.mode],
         replicas_wanted=settings.replicas,
         n=keyspace.n,
         rq=keyspace.rq,
@@ -82,8 +95,7 @@ def _keyspace(keyspace: Keyspace, places: dict[NodeId, int]) -> pb.Keyspace:
         hash_tags=settings.hash_tags,
         default_level=LEVELS_OUT[settings.default_level],
         default_ttl_ms=settings.default_ttl_ms,
-        groups=[
-            pb.ShardGroup(replicas=[places[node_id] for node_id in replicas])
-            for replicas in keyspace.placement
-        ],
+        group_count=settings.groups,
+        epoch=keyspace.epoch,
+        redis_number=number,
     )

@@ -11,6 +11,7 @@ from typing import Protocol
 from dynakv import limits
 from dynakv.core.table import (
     CountRecords,
+    FindStrays,
     Operation,
     Read,
     ReadRecords,
@@ -70,7 +71,7 @@ class DiskQueue:
 
     def append(self, call: int, message: object) -> None:
         """Queue an ask of the node; it leaves with the next `pump`."""
-        if isinstance(message, ReadRecords | ScanRecords | CountRecords):
+        if isinstance(message, Read):
             self._reads.append((call, message))
         else:
             self._writes.append((call, message))  # type: ignore[arg-type]
@@ -137,6 +138,8 @@ def _keys_in(request: Read) -> int:
         case ReadRecords():
             return len(request.keys)
         case ScanRecords():
+            return request.rows_max
+        case FindStrays():
             return request.rows_max
         case CountRecords():
             return limits.READ_KEYS_MAX

@@ -28,7 +28,6 @@ from dynakv.node.messages import (
     ClientMessage,
     ClientReply,
     Effect,
-    Expire,
     Failed,
     Get,
     Halt,
@@ -356,7 +355,7 @@ class Driver:
 
 def _too_late(message: ClientMessage | PeerMessage) -> ClientReply | PeerReply:
     """Return the refusal of a message that waited until its deadline; nothing was done for it."""
-    if isinstance(message, Put | Get | Expire | List | Execute):
+    if isinstance(message, ClientMessage):
         failure = Failure(Kind.EXHAUSTED, "overloaded: the request waited until its deadline")
         return Refused(list(range(entries_in(message))), failure)
     return Failed(Reason.OVERLOADED)

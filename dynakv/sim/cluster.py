@@ -32,6 +32,7 @@ from dynakv.sim.equality import Equality
 from dynakv.sim.faults import Faults
 from dynakv.sim.hint_judge import HintJudge
 from dynakv.sim.history import Violation, Write, record_text
+from dynakv.sim.keyspaces import AGREED_S_MAX, MARK, KeyspaceLoad
 from dynakv.sim.knobs import Knobs
 from dynakv.sim.network import Envelope, Network
 from dynakv.sim.process import Process
@@ -103,6 +104,9 @@ class Cluster:
         self.hint_judge = HintJudge(self.processes, self.keyspace)
         self.drops = Drops(self.keyspace, self.processes)
         self.equality = Equality(self.keyspace, self.processes)
+        self.keyspaces = KeyspaceLoad(
+            self.timeline, self.trace, self.workload, self.processes, knobs.seed
+        )
         self._unread: dict[bytes, None] = {}
 
     def _process(self, name: str, layout: bytes) -> Process:
@@ -114,7 +118,8 @@ class Cluster:
         disk = Disk(name, incarnation, layout)
 
         def watch(_: str, records: list[Record]) -> None:
-            self.checker.sent(disk.incarnation, records, self.timeline.now_us)
+            mine = [record for record in records if not record.key.startswith(MARK)]
+            self.checker.sent(disk.incarnation, mine, self.timeline.now_us)
 
         return Process(name, self.timeline, random, self.trace, knobs, disk, clock, watch)
 
@@ -139,6 +144,7 @@ class Cluster:
         self._run_for(3 * SECOND)  # repairs of the last reads
         self._compare_rows()
         self._judge_trees()
+        self.keyspaces.judge_the_end()
         self._count_load()
 
     def _run_for(self, span_us: int) -> None:
@@ -150,6 +156,7 @@ class Cluster:
         self._run_for(SECOND)
         end_us = self.timeline.now_us + self.knobs.seconds * SECOND
         self.workload.run(end_us)
+        self.keyspaces.run(end_us)
         self.faults.run()
         self.timeline.run_until(end_us)
 
@@ -157,6 +164,12 @@ class Cluster:
         self.workload.calm = True
         self.faults.heal()
         self._run_for(SETTLE_S * SECOND)
+        end_us = self.timeline.now_us + (AGREED_S_MAX - SETTLE_S) * SECOND
+        while not self.keyspaces.agree():
+            if self.timeline.now_us >= end_us:
+                epochs = self.keyspaces.epochs()
+                raise Violation("L10", f"{AGREED_S_MAX} s after healing layouts differ: {epochs}")
+            self._run_for(SECOND)
         end_us = self.timeline.now_us + HEALED_S_MAX * SECOND
         while left := self.hint_judge.left():
             if self.timeline.now_us >= end_us:

@@ -20,6 +20,7 @@ from dynakv.core.table import (
     CountRecords,
     Dropped,
     DropRecords,
+    FindStrays,
     Operation,
     Page,
     RaiseCeiling,
@@ -31,6 +32,7 @@ from dynakv.core.table import (
     RowKey,
     Rows,
     ScanRecords,
+    Strays,
     apply,
     facts_in,
     outlines,
@@ -104,10 +106,16 @@ class Disk:
             self._first,
             starts=self._starts,
             ceiling_ms=self._ceiling_ms,
+            layout=self.layout,
             commit_sequence=self.commit_sequence,
             empty=not self._written,
-            facts=dict(self.facts),
+            facts={name: fact for name, fact in self.facts.items() if name != facts.LAYOUT},
         )
+
+    @property
+    def layout(self) -> bytes:
+        """The layout that the directory remembers."""
+        return self.facts.get(facts.LAYOUT, self._first.layout)
 
     def begin(self, operations: Sequence[Operation]) -> None:
         """Apply operations in a transaction that `sync` will make durable."""
@@ -198,6 +206,8 @@ class Disk:
 
     def read(self, message: Read) -> ReadReply:
         """Return the rows as of the last durable transaction."""
+        if isinstance(message, FindStrays):
+            return self._strays(message)
         keyspace = message.keyspace
         if isinstance(message, CountRecords):
             found = [row for (of, _, _), row in self.rows.items() if of == keyspace]
@@ -230,6 +240,12 @@ class Disk:
     def any_damaged(self) -> bool:
         """Say whether some row fails its checksum. O(rows)."""
         return any(not records.intact(row) for row in self.rows.values())
+
+    def _strays(self, request: FindStrays) -> Strays:
+        others = [where for where in self.rows if where[0] not in request.keyspaces]
+        found = [where for where in others if where[0] == others[0][0]][: request.rows_max]
+        keyspace = found[0][0] if found else 0
+        return Strays(keyspace, [group for _, group, _ in found], [key for _, _, key in found])
 
     def _page(self, scan: ScanRecords) -> Page:
         """Return a page in key order. O(rows of the groups)."""

@@ -9,8 +9,9 @@ held back is counted.
 from collections.abc import Callable, Sequence
 from random import Random
 
-from dynakv.core.layout import Keyspace
+from dynakv.core.layout import Keyspace, NodeId
 from dynakv.core.table import RowKey
+from dynakv.node.hint_shelf import hidden_keyspace
 from dynakv.sim.knobs import HORIZON_MS, SLOWNESSES, Knobs
 from dynakv.sim.network import Network
 from dynakv.sim.older import OlderImages, forgetful
@@ -46,6 +47,9 @@ class Faults:
         self._processes = processes
         self._network = network
         self._keyspace = keyspace
+        mine = int(keyspace.keyspace_id)
+        hidden = [hidden_keyspace(NodeId(process.name), mine) for process in processes]
+        self._flippable = dict.fromkeys([mine, *hidden])
         self._healed = False
         self._leaping: dict[str, None] = {}
         self.counts: dict[str, int] = {}
@@ -327,7 +331,7 @@ class Faults:
     def _bit_flip(self) -> bool:
         """Flip bits in up to three rows of a disk, as far as the budget allows."""
         process = self._some()
-        rows = list(process.disk.rows)
+        rows = [where for where in process.disk.rows if where[0] in self._flippable]
         return self._flip(process, self._random.sample(rows, min(3, len(rows))))
 
     def _fresh_flip(self) -> bool:
@@ -375,6 +379,8 @@ class Faults:
         flipped = 0
         for where in wheres:
             keyspace, group, _ = where
+            if keyspace not in self._flippable:
+                continue  # of other keyspaces, whose replicas the budget does not count
             hint = keyspace != self._keyspace.keyspace_id  # which promises nothing of its own
             if process.disk.damaged(where) or not (hint or self._spares(process, group, where)):
                 self.held_back += 1

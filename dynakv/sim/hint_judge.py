@@ -77,12 +77,18 @@ class HintJudge:
             )
 
     def left(self) -> list[str]:
-        """Return, for people, how many hints lie on which disk for whom."""
+        """Return, for people, how many hints lie on which disk for whom.
+
+        Those of other keyspaces, which come and go during a run, are told apart from nothing else.
+        """
         counts: dict[str, int] = {}
         for process in self._processes.values():
+            shown = process.node.layout.keyspaces if process.node is not None else ()
+            ids = {int(keyspace.keyspace_id) for keyspace in shown}
             for keyspace, _, _ in process.disk.rows:
-                if keyspace in self._targets:
-                    text = f"{process.name} for {self._targets[keyspace]}"
+                if keyspace not in ids:
+                    target = self._targets.get(keyspace, "another keyspace")
+                    text = f"{process.name} for {target}"
                     counts[text] = counts.get(text, 0) + 1
         return [f"{text}: {count}" for text, count in counts.items()]
 

@@ -99,6 +99,7 @@ class Knobs:
     repair_pause_ms: int
     clean_after_ms: int
     scrub_every_ms: int
+    changes_per_s: float  # of keyspaces, created and dropped beside the one under load
     # --- Raft mode, drawn apart (`raft_knobs.py`)
     raft_tick_ms: int = 100
     raft_attempt_ms: int = 1_000
@@ -190,4 +191,5 @@ def draw(seed: int, seconds: int, nodes: int | None = None) -> Knobs:
         repair_pause_ms=random.choice((0, 10, 50)),
         clean_after_ms=random.choice((100, 500, 3_000)),
         scrub_every_ms=random.choice((5_000, 8_000)),
+        changes_per_s=random.choice((0.0, 0.5, 1.0, 2.0)),
     )

@@ -11,14 +11,11 @@ from typing import Any
 
 from dynakv import limits
 from dynakv.core.table import (
-    CountRecords,
     Operation,
     Read,
-    ReadRecords,
     ReadReply,
     Reply,
     RowKey,
-    ScanRecords,
     bytes_in,
     rows_in,
 )
@@ -65,7 +62,7 @@ class Store:
 
     def ask(self, call: int, message: Any) -> None:
         """Take one operation, which waits for `commit`, or one read, which begins now."""
-        if isinstance(message, ReadRecords | ScanRecords | CountRecords):
+        if isinstance(message, Read):
             self._read(call, message)
         else:
             self._waiting.append((call, message))

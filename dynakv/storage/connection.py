@@ -24,13 +24,14 @@ import aiosqlite
 from dynakv import limits
 from dynakv.core.table import (
     CountRecords,
+    FindStrays,
     Read,
     ReadReply,
     Rows,
     ScanRecords,
 )
 from dynakv.errors import StorageError
-from dynakv.storage import rows, settling
+from dynakv.storage import rows, settling, strays
 from dynakv.storage.overlay import Generation, Overlay
 from dynakv.storage.schema import PAGE_BYTES
 
@@ -105,9 +106,12 @@ class Reader(Connection):
             if isinstance(request, ScanRecords):
                 replies.append(rows.scan(self._conn, request, self._overlay.within(request)))
                 continue
+            # Whoever asks for these lets everything settle first: `Store.read_soon`.
             if isinstance(request, CountRecords):
-                # Whoever asks lets everything settle first: `Store.read_soon`.
                 replies.append(rows.count(self._conn, request.keyspace))
+                continue
+            if isinstance(request, FindStrays):
+                replies.append(strays.find(self._conn, request))
                 continue
             keyspace = request.keyspace
             wanted = [

@@ -1,9 +1,10 @@
 """Whose data directory this is: what it remembers, and why it may refuse to start.
 
 A node must not start on the data of another node, of another cluster, or of a cluster whose member
-list or keyspaces somebody changed in the configuration only: records would be served from replicas
-that the other members do not count. The stored layout is the one in force; what the configuration
-says is compared with it and the first difference is named.
+list somebody changed in the configuration only: records would be served from replicas that the
+other members do not count. The stored layout is the one in force; the members that the
+configuration says are compared with it and the first difference is named. Keyspaces come and go
+while a cluster runs: what the configuration says of them counts for a new directory only.
 """
 
 import sqlite3
@@ -11,6 +12,7 @@ from pathlib import Path
 
 import msgspec
 
+from dynakv.core import facts
 from dynakv.core import layout as layouts
 from dynakv.core.layout import Layout
 from dynakv.core.table import Remembered
@@ -32,6 +34,8 @@ def start(
     if found is None:
         raise StorageError(f"data directory {directory} is damaged: it does not know its node")
     owner, incarnation, starts, layout, commit_sequence, ceiling_ms, rows_written = found
+    remembered = dict(connection.execute("SELECT name, fact FROM facts"))
+    layout = remembered.pop(facts.LAYOUT, layout)
     if owner != node_id:
         raise StorageError(f"data directory {directory} belongs to node {owner!r}, not {node_id!r}")
     try:
@@ -57,29 +61,20 @@ def start(
         commit_sequence=commit_sequence,
         layout=layout,
         empty=rows_written == 0,
-        facts=dict(connection.execute("SELECT name, fact FROM facts")),
+        facts=remembered,
     )
 
 
 def difference(stored: Layout, given: Layout) -> str | None:
-    """Return the first member or keyspace in which two layouts differ, in words; None if none.
+    """Return the first member in which two layouts differ, in words; None if none.
 
-    Placement is not compared: it is stored because two versions of the code may propose another.
+    Keyspaces are not compared: those of the configuration are only the first ones, of a new
+    cluster. Nor is placement: it is stored because two versions of the code may propose another.
     """
     old_members = {member.node_id: member for member in stored.members}
     new_members = {member.node_id: member for member in given.members}
     for name in sorted(old_members.keys() | new_members.keys()):
         reason = _changed(f"member {name!r}", old_members.get(name), new_members.get(name))
-        if reason is not None:
-            return reason
-    old_keyspaces = {keyspace.settings.name: keyspace for keyspace in stored.keyspaces}
-    new_keyspaces = {keyspace.settings.name: keyspace for keyspace in given.keyspaces}
-    for key in sorted(old_keyspaces.keys() | new_keyspaces.keys()):
-        old, new = old_keyspaces.get(key), new_keyspaces.get(key)
-        what = f"keyspace {key!r}"
-        reason = _changed(what, old and old.settings, new and new.settings)
-        if reason is None and old and new and old.keyspace_id != new.keyspace_id:
-            reason = f"{what} has another id"
         if reason is not None:
             return reason
     return None

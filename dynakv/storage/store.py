@@ -26,6 +26,7 @@ from dynakv.core import layout as layouts
 from dynakv.core.layout import Layout
 from dynakv.core.table import (
     CountRecords,
+    FindStrays,
     Operation,
     Page,
     Read,
@@ -157,7 +158,7 @@ class Store:
         if refusal is not None:
             self._loop.call_soon(done, refusal)
             return
-        if any(isinstance(request, CountRecords) for request in requests):
+        if any(isinstance(request, CountRecords | FindStrays) for request in requests):
             self.settle_soon(lambda: self._read_by(requests, done))
         else:
             self._read_by(requests, done)

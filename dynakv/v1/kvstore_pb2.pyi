@@ -1,3 +1,4 @@
+from dynakv.v1 import keyspaces_pb2 as _keyspaces_pb2
 from dynakv.v1 import node_status_pb2 as _node_status_pb2
 from dynakv.v1 import ring_pb2 as _ring_pb2
 from dynakv.v1 import snapshots_pb2 as _snapshots_pb2

@@ -3,6 +3,7 @@
 import grpc
 import warnings
 
+from dynakv.v1 import keyspaces_pb2 as dynakv_dot_v1_dot_keyspaces__pb2
 from dynakv.v1 import kvstore_pb2 as dynakv_dot_v1_dot_kvstore__pb2
 from dynakv.v1 import node_status_pb2 as dynakv_dot_v1_dot_node__status__pb2
 from dynakv.v1 import ring_pb2 as dynakv_dot_v1_dot_ring__pb2
@@ -142,6 +143,26 @@ class KVStoreStub(object):
                 '/dynakv.v1.KVStore/DeleteSnapshot',
                 request_serializer=dynakv_dot_v1_dot_snapshots__pb2.DeleteSnapshotRequest.SerializeToString,
                 response_deserializer=dynakv_dot_v1_dot_snapshots__pb2.DeleteSnapshotResponse.FromString,
+                _registered_method=True)
+        self.CreateKeyspace = channel.unary_unary(
+                '/dynakv.v1.KVStore/CreateKeyspace',
+                request_serializer=dynakv_dot_v1_dot_keyspaces__pb2.CreateKeyspaceRequest.SerializeToString,
+                response_deserializer=dynakv_dot_v1_dot_keyspaces__pb2.CreateKeyspaceResponse.FromString,
+                _registered_method=True)
+        self.AlterKeyspace = channel.unary_unary(
+                '/dynakv.v1.KVStore/AlterKeyspace',
+                request_serializer=dynakv_dot_v1_dot_keyspaces__pb2.AlterKeyspaceRequest.SerializeToString,
+                response_deserializer=dynakv_dot_v1_dot_keyspaces__pb2.AlterKeyspaceResponse.FromString,
+                _registered_method=True)
+        self.DropKeyspace = channel.unary_unary(
+                '/dynakv.v1.KVStore/DropKeyspace',
+                request_serializer=dynakv_dot_v1_dot_keyspaces__pb2.DropKeyspaceRequest.SerializeToString,
+                response_deserializer=dynakv_dot_v1_dot_keyspaces__pb2.DropKeyspaceResponse.FromString,
+                _registered_method=True)
+        self.ListKeyspaces = channel.unary_unary(
+                '/dynakv.v1.KVStore/ListKeyspaces',
+                request_serializer=dynakv_dot_v1_dot_keyspaces__pb2.ListKeyspacesRequest.SerializeToString,
+                response_deserializer=dynakv_dot_v1_dot_keyspaces__pb2.ListKeyspacesResponse.FromString,
                 _registered_method=True)
 
 
@@ -294,6 +315,34 @@ class KVStoreServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def CreateKeyspace(self, request, context):
+        """Adds a keyspace.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def AlterKeyspace(self, request, context):
+        """Changes what may change of a keyspace.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def DropKeyspace(self, request, context):
+        """Removes a keyspace with all it holds.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListKeyspaces(self, request, context):
+        """Returns the keyspaces as the answering node sees them.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_KVStoreServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -401,6 +450,26 @@ def add_KVStoreServicer_to_server(servicer, server):
                     servicer.DeleteSnapshot,
                     request_deserializer=dynakv_dot_v1_dot_snapshots__pb2.DeleteSnapshotRequest.FromString,
                     response_serializer=dynakv_dot_v1_dot_snapshots__pb2.DeleteSnapshotResponse.SerializeToString,
+            ),
+            'CreateKeyspace': grpc.unary_unary_rpc_method_handler(
+                    servicer.CreateKeyspace,
+                    request_deserializer=dynakv_dot_v1_dot_keyspaces__pb2.CreateKeyspaceRequest.FromString,
+                    response_serializer=dynakv_dot_v1_dot_keyspaces__pb2.CreateKeyspaceResponse.SerializeToString,
+            ),
+            'AlterKeyspace': grpc.unary_unary_rpc_method_handler(
+                    servicer.AlterKeyspace,
+                    request_deserializer=dynakv_dot_v1_dot_keyspaces__pb2.AlterKeyspaceRequest.FromString,
+                    response_serializer=dynakv_dot_v1_dot_keyspaces__pb2.AlterKeyspaceResponse.SerializeToString,
+            ),
+            'DropKeyspace': grpc.unary_unary_rpc_method_handler(
+                    servicer.DropKeyspace,
+                    request_deserializer=dynakv_dot_v1_dot_keyspaces__pb2.DropKeyspaceRequest.FromString,
+                    response_serializer=dynakv_dot_v1_dot_keyspaces__pb2.DropKeyspaceResponse.SerializeToString,
+            ),
+            'ListKeyspaces': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListKeyspaces,
+                    request_deserializer=dynakv_dot_v1_dot_keyspaces__pb2.ListKeyspacesRequest.FromString,
+                    response_serializer=dynakv_dot_v1_dot_keyspaces__pb2.ListKeyspacesResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -970,6 +1039,114 @@ class KVStore(object):
             '/dynakv.v1.KVStore/DeleteSnapshot',
             dynakv_dot_v1_dot_snapshots__pb2.DeleteSnapshotRequest.SerializeToString,
             dynakv_dot_v1_dot_snapshots__pb2.DeleteSnapshotResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def CreateKeyspace(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/dynakv.v1.KVStore/CreateKeyspace',
+            dynakv_dot_v1_dot_keyspaces__pb2.CreateKeyspaceRequest.SerializeToString,
+            dynakv_dot_v1_dot_keyspaces__pb2.CreateKeyspaceResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def AlterKeyspace(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/dynakv.v1.KVStore/AlterKeyspace',
+            dynakv_dot_v1_dot_keyspaces__pb2.AlterKeyspaceRequest.SerializeToString,
+            dynakv_dot_v1_dot_keyspaces__pb2.AlterKeyspaceResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def DropKeyspace(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/dynakv.v1.KVStore/DropKeyspace',
+            dynakv_dot_v1_dot_keyspaces__pb2.DropKeyspaceRequest.SerializeToString,
+            dynakv_dot_v1_dot_keyspaces__pb2.DropKeyspaceResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListKeyspaces(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/dynakv.v1.KVStore/ListKeyspaces',
+            dynakv_dot_v1_dot_keyspaces__pb2.ListKeyspacesRequest.SerializeToString,
+            dynakv_dot_v1_dot_keyspaces__pb2.ListKeyspacesResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -1,3 +1,4 @@
+from dynakv.v1 import keyspaces_pb2 as _keyspaces_pb2
 from dynakv.v1 import ring_pb2 as _ring_pb2
 from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
@@ -113,7 +114,7 @@ class Frame(_message.Message):
     def __init__(self, header: _Optional[_Union[Header, _Mapping]] = ..., asks: _Optional[_Iterable[_Union[Ask, _Mapping]]] = ..., replies: _Optional[_Iterable[_Union[Reply, _Mapping]]] = ...) -> None: ...
 
 class Ask(_message.Message):
-    __slots__ = ("call", "timeout_ms", "save", "load", "beat", "scan", "compare", "scan_leaves", "fence", "raise_floor", "raft_step", "raft_forward", "raft_read", "raft_scan", "raft_fetch")
+    __slots__ = ("call", "timeout_ms", "save", "load", "beat", "scan", "compare", "scan_leaves", "fence", "raise_floor", "change_keyspaces", "adopt_layout", "fetch_layout", "raft_step", "raft_forward", "raft_read", "raft_scan", "raft_fetch")
     CALL_FIELD_NUMBER: _ClassVar[int]
     TIMEOUT_MS_FIELD_NUMBER: _ClassVar[int]
     SAVE_FIELD_NUMBER: _ClassVar[int]
@@ -124,6 +125,9 @@ class Ask(_message.Message):
     SCAN_LEAVES_FIELD_NUMBER: _ClassVar[int]
     FENCE_FIELD_NUMBER: _ClassVar[int]
     RAISE_FLOOR_FIELD_NUMBER: _ClassVar[int]
+    CHANGE_KEYSPACES_FIELD_NUMBER: _ClassVar[int]
+    ADOPT_LAYOUT_FIELD_NUMBER: _ClassVar[int]
+    FETCH_LAYOUT_FIELD_NUMBER: _ClassVar[int]
     RAFT_STEP_FIELD_NUMBER: _ClassVar[int]
     RAFT_FORWARD_FIELD_NUMBER: _ClassVar[int]
     RAFT_READ_FIELD_NUMBER: _ClassVar[int]
@@ -139,15 +143,18 @@ class Ask(_message.Message):
     scan_leaves: ScanLeaves
     fence: Fence
     raise_floor: RaiseFloor
+    change_keyspaces: ChangeKeyspaces
+    adopt_layout: AdoptLayout
+    fetch_layout: FetchLayout
     raft_step: RaftStep
     raft_forward: RaftForward
     raft_read: RaftRead
     raft_scan: RaftScan
     raft_fetch: RaftFetch
-    def __init__(self, call: _Optional[int] = ..., timeout_ms: _Optional[int] = ..., save: _Optional[_Union[Save, _Mapping]] = ..., load: _Optional[_Union[Load, _Mapping]] = ..., beat: _Optional[_Union[Beat, _Mapping]] = ..., scan: _Optional[_Union[Scan, _Mapping]] = ..., compare: _Optional[_Union[Compare, _Mapping]] = ..., scan_leaves: _Optional[_Union[ScanLeaves, _Mapping]] = ..., fence: _Optional[_Union[Fence, _Mapping]] = ..., raise_floor: _Optional[_Union[RaiseFloor, _Mapping]] = ..., raft_step: _Optional[_Union[RaftStep, _Mapping]] = ..., raft_forward: _Optional[_Union[RaftForward, _Mapping]] = ..., raft_read: _Optional[_Union[RaftRead, _Mapping]] = ..., raft_scan: _Optional[_Union[RaftScan, _Mapping]] = ..., raft_fetch: _Optional[_Union[RaftFetch, _Mapping]] = ...) -> None: ...
+    def __init__(self, call: _Optional[int] = ..., timeout_ms: _Optional[int] = ..., save: _Optional[_Union[Save, _Mapping]] = ..., load: _Optional[_Union[Load, _Mapping]] = ..., beat: _Optional[_Union[Beat, _Mapping]] = ..., scan: _Optional[_Union[Scan, _Mapping]] = ..., compare: _Optional[_Union[Compare, _Mapping]] = ..., scan_leaves: _Optional[_Union[ScanLeaves, _Mapping]] = ..., fence: _Optional[_Union[Fence, _Mapping]] = ..., raise_floor: _Optional[_Union[RaiseFloor, _Mapping]] = ..., change_keyspaces: _Optional[_Union[ChangeKeyspaces, _Mapping]] = ..., adopt_layout: _Optional[_Union[AdoptLayout, _Mapping]] = ..., fetch_layout: _Optional[_Union[FetchLayout, _Mapping]] = ..., raft_step: _Optional[_Union[RaftStep, _Mapping]] = ..., raft_forward: _Optional[_Union[RaftForward, _Mapping]] = ..., raft_read: _Optional[_Union[RaftRead, _Mapping]] = ..., raft_scan: _Optional[_Union[RaftScan, _Mapping]] = ..., raft_fetch: _Optional[_Union[RaftFetch, _Mapping]] = ...) -> None: ...
 
 class Reply(_message.Message):
-    __slots__ = ("call", "saved", "loaded", "beaten", "failed", "scanned", "compared", "leaves_scanned", "fenced", "floor_raised", "raft_stepped", "raft_forwarded", "raft_found", "raft_listed", "raft_page")
+    __slots__ = ("call", "saved", "loaded", "beaten", "failed", "scanned", "compared", "leaves_scanned", "fenced", "floor_raised", "keyspaces_changed", "layout_adopted", "layout_fetched", "raft_stepped", "raft_forwarded", "raft_found", "raft_listed", "raft_page")
     CALL_FIELD_NUMBER: _ClassVar[int]
     SAVED_FIELD_NUMBER: _ClassVar[int]
     LOADED_FIELD_NUMBER: _ClassVar[int]
@@ -158,6 +165,9 @@ class Reply(_message.Message):
     LEAVES_SCANNED_FIELD_NUMBER: _ClassVar[int]
     FENCED_FIELD_NUMBER: _ClassVar[int]
     FLOOR_RAISED_FIELD_NUMBER: _ClassVar[int]
+    KEYSPACES_CHANGED_FIELD_NUMBER: _ClassVar[int]
+    LAYOUT_ADOPTED_FIELD_NUMBER: _ClassVar[int]
+    LAYOUT_FETCHED_FIELD_NUMBER: _ClassVar[int]
     RAFT_STEPPED_FIELD_NUMBER: _ClassVar[int]
     RAFT_FORWARDED_FIELD_NUMBER: _ClassVar[int]
     RAFT_FOUND_FIELD_NUMBER: _ClassVar[int]
@@ -173,12 +183,15 @@ class Reply(_message.Message):
     leaves_scanned: LeavesScanned
     fenced: Fenced
     floor_raised: FloorRaised
+    keyspaces_changed: KeyspacesChanged
+    layout_adopted: LayoutAdopted
+    layout_fetched: LayoutFetched
     raft_stepped: RaftStepped
     raft_forwarded: RaftForwarded
     raft_found: RaftFound
     raft_listed: RaftListed
     raft_page: RaftPage
-    def __init__(self, call: _Optional[int] = ..., saved: _Optional[_Union[Saved, _Mapping]] = ..., loaded: _Optional[_Union[Loaded, _Mapping]] = ..., beaten: _Optional[_Union[Beaten, _Mapping]] = ..., failed: _Optional[_Union[Failed, _Mapping]] = ..., scanned: _Optional[_Union[Scanned, _Mapping]] = ..., compared: _Optional[_Union[Compared, _Mapping]] = ..., leaves_scanned: _Optional[_Union[LeavesScanned, _Mapping]] = ..., fenced: _Optional[_Union[Fenced, _Mapping]] = ..., floor_raised: _Optional[_Union[FloorRaised, _Mapping]] = ..., raft_stepped: _Optional[_Union[RaftStepped, _Mapping]] = ..., raft_forwarded: _Optional[_Union[RaftForwarded, _Mapping]] = ..., raft_found: _Optional[_Union[RaftFound, _Mapping]] = ..., raft_listed: _Optional[_Union[RaftListed, _Mapping]] = ..., raft_page: _Optional[_Union[RaftPage, _Mapping]] = ...) -> None: ...
+    def __init__(self, call: _Optional[int] = ..., saved: _Optional[_Union[Saved, _Mapping]] = ..., loaded: _Optional[_Union[Loaded, _Mapping]] = ..., beaten: _Optional[_Union[Beaten, _Mapping]] = ..., failed: _Optional[_Union[Failed, _Mapping]] = ..., scanned: _Optional[_Union[Scanned, _Mapping]] = ..., compared: _Optional[_Union[Compared, _Mapping]] = ..., leaves_scanned: _Optional[_Union[LeavesScanned, _Mapping]] = ..., fenced: _Optional[_Union[Fenced, _Mapping]] = ..., floor_raised: _Optional[_Union[FloorRaised, _Mapping]] = ..., keyspaces_changed: _Optional[_Union[KeyspacesChanged, _Mapping]] = ..., layout_adopted: _Optional[_Union[LayoutAdopted, _Mapping]] = ..., layout_fetched: _Optional[_Union[LayoutFetched, _Mapping]] = ..., raft_stepped: _Optional[_Union[RaftStepped, _Mapping]] = ..., raft_forwarded: _Optional[_Union[RaftForwarded, _Mapping]] = ..., raft_found: _Optional[_Union[RaftFound, _Mapping]] = ..., raft_listed: _Optional[_Union[RaftListed, _Mapping]] = ..., raft_page: _Optional[_Union[RaftPage, _Mapping]] = ...) -> None: ...
 
 class Records(_message.Message):
     __slots__ = ("keys", "values", "tombstones", "absent", "value_times", "value_writers", "expiries_ms", "expiry_times", "expiry_writers", "checksums")
@@ -541,32 +554,82 @@ class RaftPage(_message.Message):
     def __init__(self, gone: bool = ..., records: _Optional[_Union[Records, _Mapping]] = ..., clients: _Optional[_Iterable[int]] = ..., sessions: _Optional[_Iterable[bytes]] = ..., last: bool = ...) -> None: ...
 
 class Beat(_message.Message):
-    __slots__ = ("cluster_id", "layout_digest", "wall_ms", "client_address")
+    __slots__ = ("cluster_id", "layout_digest", "wall_ms", "client_address", "epoch")
     CLUSTER_ID_FIELD_NUMBER: _ClassVar[int]
     LAYOUT_DIGEST_FIELD_NUMBER: _ClassVar[int]
     WALL_MS_FIELD_NUMBER: _ClassVar[int]
     CLIENT_ADDRESS_FIELD_NUMBER: _ClassVar[int]
+    EPOCH_FIELD_NUMBER: _ClassVar[int]
     cluster_id: int
     layout_digest: int
     wall_ms: int
     client_address: str
-    def __init__(self, cluster_id: _Optional[int] = ..., layout_digest: _Optional[int] = ..., wall_ms: _Optional[int] = ..., client_address: _Optional[str] = ...) -> None: ...
+    epoch: int
+    def __init__(self, cluster_id: _Optional[int] = ..., layout_digest: _Optional[int] = ..., wall_ms: _Optional[int] = ..., client_address: _Optional[str] = ..., epoch: _Optional[int] = ...) -> None: ...
 
 class Beaten(_message.Message):
-    __slots__ = ("cluster_id", "layout_digest", "wall_ms", "client_address", "was_alive_ms", "up_ms")
+    __slots__ = ("cluster_id", "layout_digest", "wall_ms", "client_address", "was_alive_ms", "up_ms", "epoch")
     CLUSTER_ID_FIELD_NUMBER: _ClassVar[int]
     LAYOUT_DIGEST_FIELD_NUMBER: _ClassVar[int]
     WALL_MS_FIELD_NUMBER: _ClassVar[int]
     CLIENT_ADDRESS_FIELD_NUMBER: _ClassVar[int]
     WAS_ALIVE_MS_FIELD_NUMBER: _ClassVar[int]
     UP_MS_FIELD_NUMBER: _ClassVar[int]
+    EPOCH_FIELD_NUMBER: _ClassVar[int]
     cluster_id: int
     layout_digest: int
     wall_ms: int
     client_address: str
     was_alive_ms: int
     up_ms: int
-    def __init__(self, cluster_id: _Optional[int] = ..., layout_digest: _Optional[int] = ..., wall_ms: _Optional[int] = ..., client_address: _Optional[str] = ..., was_alive_ms: _Optional[int] = ..., up_ms: _Optional[int] = ...) -> None: ...
+    epoch: int
+    def __init__(self, cluster_id: _Optional[int] = ..., layout_digest: _Optional[int] = ..., wall_ms: _Optional[int] = ..., client_address: _Optional[str] = ..., was_alive_ms: _Optional[int] = ..., up_ms: _Optional[int] = ..., epoch: _Optional[int] = ...) -> None: ...
+
+class ChangeKeyspaces(_message.Message):
+    __slots__ = ("create", "alter", "drop", "timeout_ms")
+    CREATE_FIELD_NUMBER: _ClassVar[int]
+    ALTER_FIELD_NUMBER: _ClassVar[int]
+    DROP_FIELD_NUMBER: _ClassVar[int]
+    TIMEOUT_MS_FIELD_NUMBER: _ClassVar[int]
+    create: _keyspaces_pb2.CreateKeyspaceRequest
+    alter: _keyspaces_pb2.AlterKeyspaceRequest
+    drop: _keyspaces_pb2.DropKeyspaceRequest
+    timeout_ms: int
+    def __init__(self, create: _Optional[_Union[_keyspaces_pb2.CreateKeyspaceRequest, _Mapping]] = ..., alter: _Optional[_Union[_keyspaces_pb2.AlterKeyspaceRequest, _Mapping]] = ..., drop: _Optional[_Union[_keyspaces_pb2.DropKeyspaceRequest, _Mapping]] = ..., timeout_ms: _Optional[int] = ...) -> None: ...
+
+class KeyspacesChanged(_message.Message):
+    __slots__ = ("epoch", "keyspace_id", "kind", "reason")
+    EPOCH_FIELD_NUMBER: _ClassVar[int]
+    KEYSPACE_ID_FIELD_NUMBER: _ClassVar[int]
+    KIND_FIELD_NUMBER: _ClassVar[int]
+    REASON_FIELD_NUMBER: _ClassVar[int]
+    epoch: int
+    keyspace_id: int
+    kind: str
+    reason: str
+    def __init__(self, epoch: _Optional[int] = ..., keyspace_id: _Optional[int] = ..., kind: _Optional[str] = ..., reason: _Optional[str] = ...) -> None: ...
+
+class AdoptLayout(_message.Message):
+    __slots__ = ("layout",)
+    LAYOUT_FIELD_NUMBER: _ClassVar[int]
+    layout: bytes
+    def __init__(self, layout: _Optional[bytes] = ...) -> None: ...
+
+class LayoutAdopted(_message.Message):
+    __slots__ = ("epoch",)
+    EPOCH_FIELD_NUMBER: _ClassVar[int]
+    epoch: int
+    def __init__(self, epoch: _Optional[int] = ...) -> None: ...
+
+class FetchLayout(_message.Message):
+    __slots__ = ()
+    def __init__(self) -> None: ...
+
+class LayoutFetched(_message.Message):
+    __slots__ = ("layout",)
+    LAYOUT_FIELD_NUMBER: _ClassVar[int]
+    layout: bytes
+    def __init__(self, layout: _Optional[bytes] = ...) -> None: ...
 
 class Failed(_message.Message):
     __slots__ = ("reason",)

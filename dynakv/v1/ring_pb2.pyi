@@ -79,7 +79,7 @@ class Member(_message.Message):
     def __init__(self, node_id: _Optional[str] = ..., address: _Optional[str] = ..., zone: _Optional[str] = ..., region: _Optional[str] = ..., weight: _Optional[int] = ..., state: _Optional[_Union[MemberState, str]] = ..., client_address: _Optional[str] = ...) -> None: ...
 
 class Keyspace(_message.Message):
-    __slots__ = ("keyspace_id", "name", "mode", "replicas_wanted", "n", "rq", "wq", "hash_tags", "default_level", "default_ttl_ms", "groups")
+    __slots__ = ("keyspace_id", "name", "mode", "replicas_wanted", "n", "rq", "wq", "hash_tags", "default_level", "default_ttl_ms", "groups", "group_count", "epoch", "redis_number")
     KEYSPACE_ID_FIELD_NUMBER: _ClassVar[int]
     NAME_FIELD_NUMBER: _ClassVar[int]
     MODE_FIELD_NUMBER: _ClassVar[int]
@@ -91,6 +91,9 @@ class Keyspace(_message.Message):
     DEFAULT_LEVEL_FIELD_NUMBER: _ClassVar[int]
     DEFAULT_TTL_MS_FIELD_NUMBER: _ClassVar[int]
     GROUPS_FIELD_NUMBER: _ClassVar[int]
+    GROUP_COUNT_FIELD_NUMBER: _ClassVar[int]
+    EPOCH_FIELD_NUMBER: _ClassVar[int]
+    REDIS_NUMBER_FIELD_NUMBER: _ClassVar[int]
     keyspace_id: int
     name: str
     mode: Mode
@@ -102,7 +105,10 @@ class Keyspace(_message.Message):
     default_level: Level
     default_ttl_ms: int
     groups: _containers.RepeatedCompositeFieldContainer[ShardGroup]
-    def __init__(self, keyspace_id: _Optional[int] = ..., name: _Optional[str] = ..., mode: _Optional[_Union[Mode, str]] = ..., replicas_wanted: _Optional[int] = ..., n: _Optional[int] = ..., rq: _Optional[int] = ..., wq: _Optional[int] = ..., hash_tags: bool = ..., default_level: _Optional[_Union[Level, str]] = ..., default_ttl_ms: _Optional[int] = ..., groups: _Optional[_Iterable[_Union[ShardGroup, _Mapping]]] = ...) -> None: ...
+    group_count: int
+    epoch: int
+    redis_number: int
+    def __init__(self, keyspace_id: _Optional[int] = ..., name: _Optional[str] = ..., mode: _Optional[_Union[Mode, str]] = ..., replicas_wanted: _Optional[int] = ..., n: _Optional[int] = ..., rq: _Optional[int] = ..., wq: _Optional[int] = ..., hash_tags: bool = ..., default_level: _Optional[_Union[Level, str]] = ..., default_ttl_ms: _Optional[int] = ..., groups: _Optional[_Iterable[_Union[ShardGroup, _Mapping]]] = ..., group_count: _Optional[int] = ..., epoch: _Optional[int] = ..., redis_number: _Optional[int] = ...) -> None: ...
 
 class ShardGroup(_message.Message):
     __slots__ = ("replicas",)

@@ -14,7 +14,7 @@ from types import FunctionType, ModuleType
 from msgspec import Struct
 from msgspec.structs import replace
 
-from dynakv.core import table
+from dynakv.core import facts, table
 from dynakv.core.layout import KeyspaceSettings, Level, Member, NodeId, encode, first_layout
 from dynakv.core.record import Record, intact
 from dynakv.errors import Failure
@@ -47,6 +47,11 @@ class Disk:
         self.facts: dict[str, bytes] = {}
         self.ceiling_ms = 0
 
+    @property
+    def layout(self) -> bytes | None:
+        """The layout that was made durable; None: the first one."""
+        return self.facts.get(facts.LAYOUT)
+
     def serve(self, message: object) -> object:
         if isinstance(message, table.ReadRecords):
             wanted = zip(message.groups, message.keys, strict=True)
@@ -57,6 +62,11 @@ class Disk:
             found = [r for (of, _, _), r in self.rows.items() if of == message.keyspace]
             sizes = [len(r.key) + len(r.value or b"") for r in found if isinstance(r, Record)]
             return table.Counted(len(found), sum(sizes))
+        if isinstance(message, table.FindStrays):
+            strays = [where for where in self.rows if where[0] not in message.keyspaces]
+            some = [w for w in strays if w[0] == strays[0][0]][: message.rows_max]
+            keyspace = some[0][0] if some else 0
+            return table.Strays(keyspace, [g for _, g, _ in some], [key for _, _, key in some])
         assert isinstance(message, table.Operation)
         rows = {where: self.row(where) for where in table.read_set([message])}
         writes, replies = table.apply([message], rows)
@@ -148,9 +158,9 @@ class Cluster:
             starts=starts,
             ceiling_ms=disk.ceiling_ms,
             commit_sequence=0,
-            layout=encode(self.layout),
+            layout=disk.layout or encode(self.layout),
             empty=not disk.rows,
-            facts=dict(disk.facts),
+            facts={k: v for k, v in disk.facts.items() if k != facts.LAYOUT},
         )
         # Nothing is collected, and replicas compare themselves, only where a test is about that.
         knobs = {"collect_every_ms": 0, "repair": False, **self.config}

@@ -255,15 +255,15 @@ def test_replicate_saves_one_message(inbox: Any, run: Run) -> None:
 
 def test_heartbeat_answers_with_the_node_s_own_view(inbox: Any, run: Run) -> None:
     async def scenario() -> None:
-        inbox.peer_reply = lambda message: Beaten(4, 5, 6)
-        beat = pb.Beat(cluster_id=1, layout_digest=2, wall_ms=3)
+        inbox.peer_reply = lambda message: Beaten(4, 5, 6, epoch=8)
+        beat = pb.Beat(cluster_id=1, layout_digest=2, wall_ms=3, epoch=7)
         async with door(inbox) as (stub, _):
             request = pb.HeartbeatRequest(header=codec.to_header(HEADER), beat=beat)
             reply = await stub.Heartbeat(request)
-        assert reply.beaten == pb.Beaten(cluster_id=4, layout_digest=5, wall_ms=6)
+        assert reply.beaten == pb.Beaten(cluster_id=4, layout_digest=5, wall_ms=6, epoch=8)
 
     run(scenario())
-    assert inbox.peer_asked == [("n2", Beat(1, 2, 3))]
+    assert inbox.peer_asked == [("n2", Beat(1, 2, 3, epoch=7))]
 
 
 def test_a_unary_request_without_a_header_is_an_invalid_argument(inbox: Any, run: Run) -> None:

@@ -35,6 +35,7 @@ FIGURES = Figures(
         starts=4,
         commit_sequence=9,
         layout_digest=(1 << 64) - 1,
+        newest_epoch=1,
         clock_trusted=True,
         clock_leaps=1,
         disk_full=True,

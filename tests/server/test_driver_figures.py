@@ -13,6 +13,7 @@ NODE = NodeFigures(
     starts=1,
     commit_sequence=2,
     layout_digest=3,
+    newest_epoch=1,
     clock_trusted=True,
     clock_leaps=0,
     disk_full=False,

@@ -8,8 +8,10 @@ import pytest
 from dynakv.core import record
 from dynakv.sim.cluster import simulate
 from dynakv.sim.knobs import draw
-from tests.sim.bugs import BUGS
+from tests.sim import keyspace_bugs
+from tests.sim.bugs import BUGS as OTHER_BUGS
 
+BUGS = {**OTHER_BUGS, **keyspace_bugs.BUGS}
 SEEDS_MAX = 200
 SECONDS = 60
 # Where bugs that need a rare story were found last: tried before all other seeds, which are tried

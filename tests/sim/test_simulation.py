@@ -93,3 +93,12 @@ def test_the_command_says_what_it_ran_and_exits_0(capsys: pytest.CaptureFixture[
     assert "virtual seconds per second" in printed
     assert "  loss_share = " in printed
     assert int(printed.splitlines()[-1], 16) > 0
+
+
+def test_keyspaces_come_and_go_during_a_run() -> None:
+    knobs = replace(draw(1, 20, 3), faults=(), loss_share=0.0, answer_loss_share=0.0)
+    result = simulate(replace(knobs, changes_per_s=2.0))
+    assert result.violation == ""
+    assert result.counts["changes changed"] > 10
+    assert result.counts["layouts"] > 10
+    assert result.counts["churn gets ok"] > 50
