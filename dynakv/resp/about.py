@@ -102,7 +102,7 @@ def _dynakv(conn: Connection) -> Fields:
         "commit_sequence": header.commit_sequence,
         "members": len(layout.members),
         "members_up": sum(view.up for view in views.values()),
-        "databases": ",".join(f"{i}={name}" for i, name in enumerate(conn.door.databases)),
+        "databases": ",".join(f"{i}={name}" for i, name in conn.door.databases.items()),
     }
 
 
@@ -146,7 +146,7 @@ def _config_get(conn: Connection, patterns: Iterable[bytes]) -> bytes:
         "appendfsync": "always",
         "appendonly": "yes",
         "bind": door.address.rpartition(":")[0],
-        "databases": str(len(door.databases)),
+        "databases": str(limits.REDIS_NUMBER_MAX + 1),
         "maxclients": str(limits.RESP_CONNECTIONS_MAX),
         "maxmemory": "0",
         "maxmemory-policy": "noeviction",

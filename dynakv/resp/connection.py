@@ -55,7 +55,7 @@ class Connection(asyncio.Protocol):
         self.door = door
         self.turn = door.turn
         self.number = number
-        self.scope = door.scope(0, None)
+        self.scope = door.scope()
         self.protocol = 2
         self.null = replies.NULLS[2]
         self.name = b""
@@ -375,7 +375,7 @@ class Connection(asyncio.Protocol):
     def reset(self) -> None:
         """Forget everything that a client may set, but its id."""
         self.speak(2)
-        self.select(self.door.scope(0, None), 0)
+        self.select(self.door.scope(), 0)
         self.name = b""
         self.watched.take()
         self.discard()

@@ -119,9 +119,10 @@ def reset(conn: Connection, scope: Scope, request: Request, slot: Slot) -> None:
 def select(conn: Connection, request: Request) -> bytes:
     """SELECT number of a keyspace"""
     database = number(request[1])
-    if not 0 <= database < len(conn.door.databases):
+    name = conn.door.databases.get(database)
+    if name is None:
         raise CommandError("ERR DB index is out of range")
-    conn.select(conn.door.scope(database, conn.scope.level), database)
+    conn.select(conn.door.scope(name, conn.scope.level), database)
     return OK
 
 
@@ -138,7 +139,7 @@ def consistency(conn: Connection, request: Request) -> bytes:
         raise CommandError(
             f"ERR consistency is '{replies.shown(request[1])}': one, quorum, all or default"
         )
-    conn.select(conn.door.scope(conn.database, known.get(word)), conn.database)
+    conn.select(conn.door.scope(conn.scope.keyspace, known.get(word)), conn.database)
     return OK
 
 

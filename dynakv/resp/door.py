@@ -2,12 +2,12 @@
 
 import asyncio
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from random import Random
 
 from dynakv import limits
 from dynakv.core.address import joined, parsed
-from dynakv.core.layout import DEFAULT_KEYSPACE, Layout, Level
+from dynakv.core.layout import DEFAULT_KEYSPACE, Level
 from dynakv.errors import UsageError
 from dynakv.resp import catalog
 from dynakv.resp.columns import Scope, Turn
@@ -25,23 +25,20 @@ class Door:
         self,
         inbox: Inbox,
         *,
-        databases: Sequence[str] = (),
         value_bytes_max: int = limits.VALUE_BYTES_MAX,
         wall_ms: Callable[[], int] = lambda: time.time_ns() // 1_000_000,
         random: Random | None = None,
         soon: Callable[[Callable[[], None]], object] | None = None,
     ) -> None:
-        """Prepare; `databases` are the keyspaces of SELECT 0, 1, ..., default: all of them.
-
-        `soon` runs a callback in the next turn, default: of the running event loop.
-        """
+        """Prepare; `soon` runs a callback in the next turn, default: of the running event loop."""
         self.inbox = inbox
         self.modes = Modes(inbox)
         self.turn = Turn(inbox, soon or asyncio.get_running_loop().call_soon)
         self.catalog = catalog.CATALOG
         self.commands = catalog.lookup()
         self.cursors = Cursors()
-        self.databases = tuple(databases) or all_keyspaces(inbox.layout())
+        self._layout = inbox.layout()
+        self._databases = self._layout.numbered()
         self.value_bytes_max = value_bytes_max
         self.wall_ms = wall_ms
         self.random = random or Random()  # noqa: S311 - a sample, not a secret
@@ -66,9 +63,21 @@ class Door:
         self._numbers += 1
         return Connection(self, self._numbers)
 
-    def scope(self, database: int, level: Level | None) -> Scope:
-        """Return the scope of a database and level, the same for all connections."""
-        which = (self.databases[database], level)
+    @property
+    def databases(self) -> dict[int, str]:
+        """The keyspaces that have a number now, by it."""
+        layout = self.inbox.layout()
+        if layout is not self._layout:
+            self._layout, self._databases = layout, layout.numbered()
+            names = {keyspace.settings.name for keyspace in layout.keyspaces}
+            # Connections that selected a keyspace which was dropped keep its scope, and are refused
+            # until it is there again; nobody else needs it.
+            self._scopes = {of: scope for of, scope in self._scopes.items() if of[0] in names}
+        return self._databases
+
+    def scope(self, keyspace: str = DEFAULT_KEYSPACE, level: Level | None = None) -> Scope:
+        """Return the scope of a keyspace and level, the same for all connections."""
+        which = (keyspace, level)
         scope = self._scopes.get(which)
         if scope is None:
             scope = self._scopes[which] = Scope(*which, self.turn)
@@ -133,7 +142,6 @@ async def serve(
     inbox: Inbox,
     address: str,
     *,
-    databases: Sequence[str] = (),
     value_bytes_max: int = limits.VALUE_BYTES_MAX,
 ) -> Server:
     """Serve Redis clients on `address` (host:port; port 0: any free).
@@ -141,7 +149,7 @@ async def serve(
     Raises UsageError where the address cannot be bound.
     """
     host, port = parsed(address)
-    door = Door(inbox, databases=databases, value_bytes_max=value_bytes_max)
+    door = Door(inbox, value_bytes_max=value_bytes_max)
     loop = asyncio.get_running_loop()
     try:
         server = await loop.create_server(door.connection, host, port, backlog=1_024)
@@ -153,9 +161,3 @@ async def serve(
     door.port = server.sockets[0].getsockname()[1]
     door.address = joined(host, door.port)
     return Server(door, server)
-
-
-def all_keyspaces(layout: Layout) -> tuple[str, ...]:
-    """Return the keyspaces in the order of their numbers: the default one first, then by name."""
-    names = sorted(keyspace.settings.name for keyspace in layout.keyspaces)
-    return (DEFAULT_KEYSPACE, *(name for name in names if name != DEFAULT_KEYSPACE))

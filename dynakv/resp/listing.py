@@ -152,7 +152,7 @@ def flush(conn: Connection, scope: Scope, request: Request, slot: Slot) -> None:
         raise CommandError(SYNTAX_ERROR)
     scopes = [scope]
     if request[0].upper() == b"FLUSHALL":
-        scopes = [conn.door.scope(i, scope.level) for i in range(len(conn.door.databases))]
+        scopes = [conn.door.scope(name, scope.level) for name in conn.door.databases.values()]
     _Flush(conn, slot, scopes).next()
 
 

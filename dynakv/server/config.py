@@ -111,13 +111,6 @@ class ListenSection(_Section):
     redis: AddressText | None = None  # None: no Redis door
 
 
-class RedisSection(_Section):
-    """What the Redis door shows."""
-
-    # The keyspaces of SELECT 0, 1, ...; empty: the default one, then the others by name.
-    databases: Annotated[tuple[KeyspaceName, ...], NoDecode, BeforeValidator(checks.json_list)] = ()
-
-
 class PeersSection(_Section):
     """How this node reaches its peers."""
 
@@ -189,7 +182,7 @@ class RepairSection(_Section):
 
 
 class KeyspaceEntry(_Section):
-    """One `[[keyspaces]]` table."""
+    """One `[[keyspaces]]` table: a keyspace that a new cluster begins with."""
 
     name: KeyspaceName
     mode: Annotated[Mode, BeforeValidator(checks.mode)] = Mode.LEADERLESS
@@ -198,6 +191,7 @@ class KeyspaceEntry(_Section):
     hash_tags: bool = False
     default_level: Level = Level.QUORUM
     default_ttl_ms: Annotated[Int, Field(ge=0, le=limits.TTL_MS_MAX)] = 0
+    redis_number: Annotated[Int, Field(ge=0, le=limits.REDIS_NUMBER_MAX)] | None = None
 
 
 class Config(BaseSettings):
@@ -210,7 +204,6 @@ class Config(BaseSettings):
     node: NodeSection = NodeSection()
     cluster: ClusterSection = ClusterSection()
     listen: ListenSection = ListenSection()
-    redis: RedisSection = RedisSection()
     peers: PeersSection = PeersSection()
     insecure: bool = False  # allow binds beyond loopback: nothing is authenticated yet
     limits: LimitsSection = LimitsSection()
@@ -265,6 +258,7 @@ class Config(BaseSettings):
                 k.hash_tags,
                 k.default_level,
                 k.default_ttl_ms,
+                k.redis_number or None,  # 0 is always that of `default`
             )
             for k in self.keyspaces
         ]

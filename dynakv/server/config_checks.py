@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 from dynakv import limits
 from dynakv.core import address as addresses
-from dynakv.core.layout import DEFAULT_KEYSPACE, Mode
+from dynakv.core.keyspaces import LATER_MODES
+from dynakv.core.layout import DEFAULT_KEYSPACE
 
 if TYPE_CHECKING:
     from dynakv.server.config import Config, MemberEntry
@@ -25,10 +26,6 @@ _BEYOND_LOOPBACK = (
     "say insecure = true (--insecure) if the network is trusted"
 )
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
-_LATER_MODES = {
-    Mode.ORDERED: "ordered keyspaces (linearizable by two rounds of a quorum)",
-    Mode.RAFT: "Raft keyspaces (linearizable through a log)",
-}
 
 
 def no_boolean(value: object) -> object:
@@ -89,7 +86,7 @@ def groups(value: object) -> object:
 
 def mode(value: object) -> object:
     """Refuse by name the modes that this version does not have."""
-    for later, what in _LATER_MODES.items():
+    for later, what in LATER_MODES.items():
         if value in (later, later.value):
             raise ValueError(f"this version has no {what} yet; the only mode is 'leaderless'")
     return value
@@ -164,6 +161,10 @@ def contradictions(config: "Config") -> Iterator[Wrong]:
         least = f"must exceed timing.attempt_ms = {timing.attempt_ms} by 1000"
         yield "timing.recover_after_ms", timing.recover_after_ms, least
     names = [k.name for k in config.keyspaces]
+    count = len({DEFAULT_KEYSPACE, *names})
+    if count > limits.KEYSPACES_MAX:
+        sentence = f"are {count} keyspaces with the default one; at most {limits.KEYSPACES_MAX}"
+        yield "keyspaces", None, sentence
     for i, name in enumerate(names):
         if name in names[:i]:
             yield f"keyspaces[{i}].name", name, "is listed twice"
@@ -174,7 +175,7 @@ def contradictions(config: "Config") -> Iterator[Wrong]:
     if not any(m.weight for m in completed.cluster.members):
         yield "cluster.members", None, "must have a member whose weight is not 0"
     yield from _wrong_ways(completed)
-    yield from _wrong_databases(config)
+    yield from _wrong_numbers(config)
     yield from _wrong_listens(config, completed)
 
 
@@ -191,16 +192,18 @@ def _wrong_listens(config: "Config", completed: "Config") -> Iterator[Wrong]:
             yield name, text, f"must differ from {earlier}"
 
 
-def _wrong_databases(config: "Config") -> Iterator[Wrong]:
-    """Yield the Redis databases that are no keyspaces."""
-    known = {DEFAULT_KEYSPACE, *(k.name for k in config.keyspaces)}
-    databases = config.redis.databases
-    for i, name in enumerate(databases):
-        if name not in known:
-            sentence = f"is no keyspace; there are: {', '.join(sorted(known))}"
-            yield f"redis.databases[{i}]", name, sentence
-        elif name in databases[:i]:
-            yield f"redis.databases[{i}]", name, "is listed twice"
+def _wrong_numbers(config: "Config") -> Iterator[Wrong]:
+    """Yield the Redis numbers that two keyspaces have, or the default one's that another has."""
+    entries = config.keyspaces
+    for i, entry in enumerate(entries):
+        number = entry.redis_number
+        if number is None:
+            continue
+        if (number == 0) != (entry.name == DEFAULT_KEYSPACE):
+            sentence = f"must be 0 for keyspace {DEFAULT_KEYSPACE!r} and above 0 for all others"
+            yield f"keyspaces[{i}].redis_number", number, sentence
+        elif any(number == other.redis_number for other in entries[:i]):
+            yield f"keyspaces[{i}].redis_number", number, "is another keyspace's"
 
 
 def _wrong_list(entries: "tuple[MemberEntry, ...]") -> Iterator[Wrong]:

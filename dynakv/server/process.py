@@ -133,7 +133,6 @@ def _redis_door(driver: Driver, config: Config, address: str) -> Awaitable[resp.
     return resp.serve(
         driver,
         address,
-        databases=config.redis.databases,
         value_bytes_max=config.limits.value_bytes_max,
     )
 

@@ -45,8 +45,9 @@ class FakeNode:
         self.failing: Callable[[Any, int], Failure | None] = lambda message, entry: None
         self._time = WALL_MS << 16
         members = [Member(NodeId(f"n{i}"), f"127.0.0.1:{i}") for i in (1, 2, 3)]
-        keyspaces = [KeyspaceSettings("cache", groups=4), KeyspaceSettings("default", groups=4)]
-        self._layout = first_layout(members, keyspaces)
+        cache = KeyspaceSettings("cache", groups=4, redis_number=1)
+        keyspaces = [cache, KeyspaceSettings("default", groups=4)]
+        self.the_layout = first_layout(members, keyspaces)
 
     # --- what doors call ---------------------------------------------------------------------
 
@@ -58,10 +59,10 @@ class FakeNode:
         return True
 
     def layout(self) -> Layout:
-        return self._layout
+        return self.the_layout
 
     def header(self) -> Header:
-        return Header(1, "n1", self._layout.cluster_id, 77, 5, 1, self._time)
+        return Header(1, "n1", self.the_layout.cluster_id, 77, 5, 1, self._time)
 
     def member_views(self) -> dict[str, MemberView]:
         return {"n1": MemberView(True, "", 0), "n2": MemberView(False, "", None)}

@@ -41,7 +41,7 @@ def test_config_get_takes_patterns(client: Client) -> None:
     }
     assert client.say("CONFIG GET nothing") == []
     assert client.say("HELLO 3")
-    assert client.say("CONFIG GET databases") == {b"databases": b"2"}
+    assert client.say("CONFIG GET databases") == {b"databases": b"64"}
 
 
 def test_config_can_only_be_read(world: World, client: Client) -> None:

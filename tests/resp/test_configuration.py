@@ -33,21 +33,25 @@ def test_two_doors_do_not_share_an_address(tmp_path: Path) -> None:
     assert "must differ from listen.client" in text
 
 
-def test_databases_must_be_keyspaces(tmp_path: Path) -> None:
-    text = complaint('[redis]\ndatabases = ["default", "nope", "default"]\n', tmp_path)
-    first, second = text.splitlines()
-    assert first.startswith('redis.databases[1] = "nope"')
-    assert first.endswith("is no keyspace; there are: default")
-    assert second.endswith("is listed twice")
+def test_redis_numbers_are_each_keyspaces_own(tmp_path: Path) -> None:
+    tables = [("default", 3), ("a", 0), ("b", 2), ("c", 2)]
+    text = "".join(f'[[keyspaces]]\nname = "{n}"\nredis_number = {i}\n' for n, i in tables)
+    first, second, third = complaint(text, tmp_path).splitlines()
+    rule = "must be 0 for keyspace 'default' and above 0 for all others"
+    assert (first[:29], first.endswith(rule)) == ("keyspaces[0].redis_number = 3", True)
+    assert (second[:29], second.endswith(rule)) == ("keyspaces[1].redis_number = 0", True)
+    assert third.startswith("keyspaces[3].redis_number = 2")
+    assert third.endswith("is another keyspace's")
 
 
-def test_databases_can_be_listed(tmp_path: Path) -> None:
+def test_a_new_cluster_may_begin_with_numbered_keyspaces(tmp_path: Path) -> None:
     file = tmp_path / "node.toml"
     file.write_text(
-        '[redis]\ndatabases = ["cache", "default"]\n[[keyspaces]]\nname = "cache"\n',
+        '[[keyspaces]]\nname = "cache"\nredis_number = 3\n'
+        '[[keyspaces]]\nname = "default"\nredis_number = 0\n[[keyspaces]]\nname = "other"\n',
         encoding="utf-8",
     )
-    assert load(file).config.redis.databases == ("cache", "default")
+    assert load(file).config.layout().numbered() == {0: "default", 3: "cache"}
 
 
 def test_demo_nodes_have_a_redis_port_each() -> None:

@@ -1,6 +1,7 @@
 import pytest
 
-from dynakv.core.layout import Level
+from dynakv.core.keyspaces import AlterKeyspace, CreateKeyspace, changed
+from dynakv.core.layout import KeyspaceId, KeyspaceSettings, Level
 from tests.resp.harness import Client, World
 
 
@@ -94,12 +95,36 @@ def test_select_changes_the_keyspace_of_later_commands(world: World, client: Cli
     assert [m.keyspace for m in world.asked()] == ["default", "cache"]
 
 
-def test_databases_can_be_named_in_the_configuration() -> None:
-    world = World(databases=("cache",))
-    client = world.client()
+def test_a_number_that_no_keyspace_has_is_refused(client: Client) -> None:
+    assert client.error("SELECT 2") == "ERR DB index is out of range"
+    assert client.error("SELECT 64") == "ERR DB index is out of range"
+    assert client.error("SELECT -1") == "ERR DB index is out of range"
+
+
+def test_a_keyspace_that_gets_a_number_can_be_selected_at_once(
+    world: World, client: Client
+) -> None:
+    layout = world.node.layout()
+    later = changed(layout, CreateKeyspace(KeyspaceSettings("new", redis_number=2)), KeyspaceId(7))
+    world.node.the_layout = later
+    assert client.say("SELECT 2") == b"OK"
     client.say("GET a")
-    assert [m.keyspace for m in world.asked()] == ["cache"]
-    assert client.error("SELECT 1") == "ERR DB index is out of range"
+    assert [m.keyspace for m in world.asked()] == ["new"]
+    world.node.the_layout = changed(later, AlterKeyspace("new", redis_number=None), KeyspaceId(0))
+    assert client.error("SELECT 2").startswith("ERR DB index is out of range")
+    client.say("GET a")  # who selected it before stays there
+    assert [m.keyspace for m in world.asked()][-1] == "new"
+
+
+def test_commands_of_the_whole_database_act_on_the_selected_one(
+    world: World, client: Client
+) -> None:
+    client.say("SELECT 1")
+    for command in ("DBSIZE", "KEYS *", "SCAN 0", "RANDOMKEY", "FLUSHDB"):
+        client.say(command)
+    assert {m.keyspace for m in world.asked()} == {"cache"}
+    client.say("FLUSHALL")
+    assert {m.keyspace for m in world.asked()} == {"cache", "default"}
 
 
 def test_the_level_is_chosen_per_connection(world: World, client: Client) -> None:

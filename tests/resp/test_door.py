@@ -83,4 +83,4 @@ def test_too_many_clients_are_turned_away_with_a_word(monkeypatch: pytest.Monkey
 
 def test_the_default_keyspace_is_number_0() -> None:
     world = World()
-    assert door.all_keyspaces(world.node.layout()) == ("default", "cache")
+    assert world.door.databases == {0: "default", 1: "cache"}
