@@ -29,6 +29,7 @@ from dynakv.client import arguments, batches, paging, settings, wire
 from dynakv.client.atomic import AtomicCalls
 from dynakv.client.calls import Key, Timeout
 from dynakv.client.core import Core
+from dynakv.client.keyspaces import AsyncKeyspaces
 from dynakv.client.operation import Kind
 from dynakv.client.pipelines import AsyncPipeline
 from dynakv.client.results import Entry, Ring, Written
@@ -72,6 +73,7 @@ class AsyncClient(AtomicCalls):
         )
         random = Random(secrets.randbits(64))  # noqa: S311 - spreads load, hides nothing
         super().__init__(chosen, Core(chosen, random))
+        self.keyspaces = AsyncKeyspaces(self._core, self._times)
 
     async def __aenter__(self) -> Self:
         """Return the client; it connects with its first call."""

@@ -14,8 +14,8 @@ from google.protobuf.message import Message
 from dynakv import limits
 from dynakv.client import settings, wire
 from dynakv.client.retry import Cause, Trouble
+from dynakv.v1 import keyspaces_pb2, ring_pb2
 from dynakv.v1 import kvstore_pb2 as pb
-from dynakv.v1 import ring_pb2
 
 Call = Callable[..., Awaitable[Any]]
 
@@ -26,6 +26,10 @@ _METHODS: Final[dict[str, tuple[type[Message], type[Message]]]] = {
     "Pipeline": (pb.PipelineRequest, pb.PipelineResponse),
     "List": (pb.ListRequest, pb.ListResponse),
     "Handshake": (pb.HandshakeRequest, pb.HandshakeResponse),
+    "CreateKeyspace": (keyspaces_pb2.CreateKeyspaceRequest, keyspaces_pb2.CreateKeyspaceResponse),
+    "AlterKeyspace": (keyspaces_pb2.AlterKeyspaceRequest, keyspaces_pb2.AlterKeyspaceResponse),
+    "DropKeyspace": (keyspaces_pb2.DropKeyspaceRequest, keyspaces_pb2.DropKeyspaceResponse),
+    "ListKeyspaces": (keyspaces_pb2.ListKeyspacesRequest, keyspaces_pb2.ListKeyspacesResponse),
     "GetRingState": (ring_pb2.GetRingStateRequest, ring_pb2.GetRingStateResponse),
 }
 _OPTIONS: Final = [
@@ -123,6 +127,12 @@ class Channels:
         reply: ring_pb2.GetRingStateResponse | Trouble
         reply = await self._reply(endpoint, "GetRingState", request, attempt_ms)
         return reply
+
+    async def call(self, endpoint: str, name: str, request: Message, attempt_ms: int) -> Any:
+        """Return the reply of a method that is called seldom, or the trouble."""
+        if attempt_ms == self._nodes_attempt_ms:
+            attempt_ms -= 1  # what a node does without a deadline differs from method to method
+        return await self._reply(endpoint, name, request, attempt_ms)
 
     async def _reply(self, endpoint: str, name: str, request: Message, attempt_ms: int) -> Any:
         """Return the reply or the trouble; raises CancelledError where the caller is cancelled."""

@@ -276,6 +276,11 @@ class Connection:
         )
         return reply
 
+    async def about_keyspaces(self, method: str, request: object, timeout_ms: int = 0) -> Any:
+        """Call one of ListKeyspaces, CreateKeyspace, AlterKeyspace and DropKeyspace."""
+        writes = method != "ListKeyspaces"
+        return await self._call(method, request, Reach(timeout_ms=timeout_ms), writes=writes)
+
     async def ring_state(self, timeout_ms: int = 0) -> ring_pb2.GetRingStateResponse:
         """Return the ring as the node found sees it."""
         request = ring_pb2.GetRingStateRequest()

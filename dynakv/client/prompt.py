@@ -33,11 +33,11 @@ expire KEY TTL          let a key expire
 persist KEY             take its deadline off
 list [PREFIX [LIMIT]]   print keys and values in order, 100 where no limit is given
 use KEYSPACE            work in another keyspace
-ring, status, key KEY, what-if --down NODE,...
+ring, status, key KEY, what-if --down NODE,..., keyspace list|create|...
                         as dynakv-admin; options as there
 help, exit              words with spaces stand in quotes; Ctrl-D also ends"""
 
-_ADMIN: Final = ("ring", "status", "key", "what-if")
+_ADMIN: Final = ("keyspace", "ring", "status", "key", "what-if")
 
 Run = Callable[[Coroutine[Any, Any, int]], int]
 

@@ -19,6 +19,7 @@ from dynakv.client.aio import AsyncClient
 from dynakv.client.atomic import AtomicCalls
 from dynakv.client.atomic_sync import SyncAtomicCalls
 from dynakv.client.calls import Key, Timeout
+from dynakv.client.keyspaces import Keyspaces
 from dynakv.client.paging import Pages
 from dynakv.client.pipelines import Pipeline
 from dynakv.client.results import Entry, Ring, Written
@@ -52,6 +53,7 @@ class Client(SyncAtomicCalls):
             coalesce=coalesce,
             learn_endpoints=learn_endpoints,
         )
+        self.keyspaces = Keyspaces(self._client.keyspaces, self._wait)
         self._lock = threading.Lock()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread: threading.Thread | None = None

@@ -244,12 +244,12 @@ def ring_of(ring: ring_pb2.GetRingStateResponse, endpoints: dict[str, str]) -> R
         keyspaces=tuple(
             RingKeyspace(
                 keyspace.name,
-                _word(ring_pb2.Mode, keyspace.mode),
+                word(ring_pb2.Mode, keyspace.mode),
                 keyspace.n,
                 keyspace.rq,
                 keyspace.wq,
                 keyspace.hash_tags,
-                _word(ring_pb2.Level, keyspace.default_level),
+                word(ring_pb2.Level, keyspace.default_level),
                 keyspace.default_ttl_ms,
                 tuple(tuple(ids[i] for i in group.replicas) for group in keyspace.groups),
             )
@@ -264,7 +264,7 @@ _UP: Final[dict[int, bool]] = {
 }
 
 
-def _word(enum: Any, number: int) -> str:
+def word(enum: Any, number: int) -> str:
     """Return MODE_RAFT as raft; a number newer than this client as the number."""
     if number not in enum.values():
         return str(number)

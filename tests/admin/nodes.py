@@ -9,7 +9,7 @@ from typing import Any
 import grpc
 
 from dynakv.admin.survey import Reply, Survey
-from dynakv.v1 import kvstore_pb2_grpc, ring_pb2, snapshots_pb2, tasks_pb2
+from dynakv.v1 import keyspaces_pb2, kvstore_pb2_grpc, ring_pb2, snapshots_pb2, tasks_pb2
 from dynakv.v1 import node_status_pb2 as pb
 from tests.admin.test_ring import member, state_of
 
@@ -79,6 +79,9 @@ class Node(kvstore_pb2_grpc.KVStoreServicer):
         self.repairs: list[tasks_pb2.StartRepairRequest] = []
         self.snapshots: list[snapshots_pb2.Snapshot] = []
         self.accepted: list[str] = []  # keyspaces whose loss was accepted
+        self.keyspaces = keyspaces_pb2.ListKeyspacesResponse(answered_by=name, epoch=1)
+        self.changes: list[Any] = []  # of keyspaces, as they were asked for
+        self.refusal: tuple[grpc.StatusCode, str] | None = None  # of the next changes
 
     def GetRingState(self, request: Any, context: Any) -> ring_pb2.GetRingStateResponse:
         self._wait()
@@ -132,6 +135,26 @@ class Node(kvstore_pb2_grpc.KVStoreServicer):
             context.abort(grpc.StatusCode.INVALID_ARGUMENT, f"snapshot {request.name!r} is not")
         self.snapshots = [s for s in self.snapshots if s.name != request.name]
         return snapshots_pb2.DeleteSnapshotResponse()
+
+    def ListKeyspaces(self, request: Any, context: Any) -> keyspaces_pb2.ListKeyspacesResponse:
+        self._wait()
+        return self.keyspaces
+
+    def CreateKeyspace(self, request: Any, context: Any) -> keyspaces_pb2.CreateKeyspaceResponse:
+        return keyspaces_pb2.CreateKeyspaceResponse(**self._changed(request, context))
+
+    def AlterKeyspace(self, request: Any, context: Any) -> keyspaces_pb2.AlterKeyspaceResponse:
+        return keyspaces_pb2.AlterKeyspaceResponse(**self._changed(request, context))
+
+    def DropKeyspace(self, request: Any, context: Any) -> keyspaces_pb2.DropKeyspaceResponse:
+        return keyspaces_pb2.DropKeyspaceResponse(**self._changed(request, context))
+
+    def _changed(self, request: Any, context: Any) -> dict[str, int]:
+        self._wait()
+        self.changes.append(request)
+        if self.refusal is not None:
+            context.abort(*self.refusal)
+        return {"epoch": 5, "keyspace_id": 0xAB}
 
     def _wait(self) -> None:
         if self.silent:

@@ -1,5 +1,7 @@
-"""A KVStore of one process: answers from a dict, or fails as a test wants it to."""
+"""A KVStore of one process: answers from a dict, or fails as a test wants it to; a fake cluster."""
 
+import asyncio
+import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -11,6 +13,8 @@ from google.rpc import error_details_pb2, status_pb2
 
 from dynakv.v1 import kvstore_pb2 as pb
 from dynakv.v1 import kvstore_pb2_grpc, ring_pb2
+from tests.client import fakes
+from tests.client.fakes import World
 
 STAMP = pb.Stamp(time=(1_700_000_000_123 << 16) | 4, writer=0xFF)
 
@@ -80,3 +84,19 @@ def store() -> Iterator[FakeStore]:
     server.start()
     yield fake
     server.stop(None).wait()
+
+
+@pytest.fixture
+def world() -> Iterator[World]:
+    """Yield fake nodes that live in a loop of another thread."""
+    loop = asyncio.new_event_loop()
+    thread = threading.Thread(target=loop.run_forever)
+    thread.start()
+    running = fakes.world()
+    try:
+        yield asyncio.run_coroutine_threadsafe(running.__aenter__(), loop).result(10)
+    finally:
+        asyncio.run_coroutine_threadsafe(running.__aexit__(None, None, None), loop).result(10)
+        loop.call_soon_threadsafe(loop.stop)
+        thread.join()
+        loop.close()

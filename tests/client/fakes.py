@@ -18,8 +18,8 @@ from google.rpc import error_details_pb2, status_pb2
 
 from dynakv.client.core import Core
 from dynakv.client.session import mono_ms
+from dynakv.v1 import keyspaces_pb2, kvstore_pb2_grpc, ring_pb2
 from dynakv.v1 import kvstore_pb2 as pb
-from dynakv.v1 import kvstore_pb2_grpc, ring_pb2
 
 CODES = grpc.StatusCode
 Script = Callable[["FakeNode", pb.PipelineRequest, Any], Awaitable[pb.PipelineResponse | None]]
@@ -37,6 +37,7 @@ class World:
         self.addresses: dict[str, str] = {}  # client addresses that it tells, by node id
         self._changed = asyncio.Event()
         self.placement: list[Sequence[int]] = [range(nodes)] * 4  # replicas of each group
+        self.changes: list[tuple[str, Any]] = []  # of keyspaces: node id and request
 
     def wall_ms(self) -> int:
         return time.time_ns() // 1_000_000 + self.ahead_ms
@@ -128,6 +129,51 @@ class FakeNode(kvstore_pb2_grpc.KVStoreServicer):
             members=members,
             keyspaces=[keyspace],
         )
+
+    async def ListKeyspaces(
+        self, request: Any, context: Any
+    ) -> keyspaces_pb2.ListKeyspacesResponse:
+        keyspace = ring_pb2.Keyspace(
+            name="default",
+            keyspace_id=7,
+            mode=ring_pb2.MODE_LEADERLESS,
+            n=2,
+            rq=1,
+            wq=2,
+            replicas_wanted=3,
+            group_count=256,
+            default_level=ring_pb2.LEVEL_QUORUM,
+            redis_number=0,
+        )
+        other = ring_pb2.Keyspace(name="k", keyspace_id=9, default_ttl_ms=60_000, hash_tags=True)
+        return keyspaces_pb2.ListKeyspacesResponse(
+            answered_by=self.node_id,
+            epoch=self.world.epoch,
+            newest_epoch=self.world.epoch + 1,
+            behind=["n3"],
+            keyspaces=[keyspace, other],
+        )
+
+    async def CreateKeyspace(
+        self, request: Any, context: Any
+    ) -> keyspaces_pb2.CreateKeyspaceResponse:
+        return keyspaces_pb2.CreateKeyspaceResponse(**await self._changed(request, context))
+
+    async def AlterKeyspace(
+        self, request: Any, context: Any
+    ) -> keyspaces_pb2.AlterKeyspaceResponse:
+        return keyspaces_pb2.AlterKeyspaceResponse(**await self._changed(request, context))
+
+    async def DropKeyspace(self, request: Any, context: Any) -> keyspaces_pb2.DropKeyspaceResponse:
+        return keyspaces_pb2.DropKeyspaceResponse(**await self._changed(request, context))
+
+    async def _changed(self, request: Any, context: Any) -> dict[str, Any]:
+        self.world.changes.append((self.node_id, request))
+        step = self.script.popleft() if self.script else None
+        if step is not None:
+            await step(self, pb.PipelineRequest(), context)
+        self.world.epoch += 1
+        return {"epoch": self.world.epoch, "keyspace_id": 9}
 
     async def List(self, request: pb.ListRequest, context: Any) -> pb.ListResponse:
         self.lists.append(pb.ListRequest.FromString(request.SerializeToString()))

@@ -1,10 +1,9 @@
 """The synchronous client: threads, its background loop, and what `import dynakv` costs."""
 
-import asyncio
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
@@ -14,24 +13,7 @@ import dynakv
 from dynakv import Client
 from dynakv.client.results import BatchError
 from dynakv.errors import RefusedError, UsageError
-from tests.client import fakes
 from tests.client.fakes import World
-
-
-@pytest.fixture
-def world() -> Iterator[World]:
-    """Yield fake nodes that live in a loop of another thread."""
-    loop = asyncio.new_event_loop()
-    thread = threading.Thread(target=loop.run_forever)
-    thread.start()
-    running = fakes.world()
-    try:
-        yield asyncio.run_coroutine_threadsafe(running.__aenter__(), loop).result(10)
-    finally:
-        asyncio.run_coroutine_threadsafe(running.__aexit__(None, None, None), loop).result(10)
-        loop.call_soon_threadsafe(loop.stop)
-        thread.join()
-        loop.close()
 
 
 def test_all_methods_do_what_those_of_the_asynchronous_client_do(world: World) -> None:
