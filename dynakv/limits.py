@@ -97,6 +97,9 @@ COALESCED_KEYS_MAX: Final = 512  # client requests of one turn put together up t
 OPERATIONS_MAX: Final = 10_000  # calls under way at the gRPC door of the clients
 
 # --- storage ---------------------------------------------------------------------------------
+FREE_PAGES_MAX: Final = 1_024  # of 4 KiB, or a quarter of the file: more is given back ...
+SHRINK_PAGES_MAX: Final = 1_024  # ... so many at once: some 10 ms of the writer's thread ...
+SHRINK_PAUSE_MS: Final = 100  # ... with this pause: rows go first
 TRANSACTION_ROWS_MAX: Final = 1_000
 TRANSACTION_BYTES_MAX: Final = 4 << 20
 READ_KEYS_MAX: Final = 256  # keys of one statement and of one reader's task

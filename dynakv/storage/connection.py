@@ -31,7 +31,7 @@ from dynakv.core.table import (
     ScanRecords,
 )
 from dynakv.errors import StorageError
-from dynakv.storage import rows, settling, strays
+from dynakv.storage import rows, settling, shrink, strays
 from dynakv.storage.overlay import Generation, Overlay
 from dynakv.storage.schema import PAGE_BYTES
 
@@ -146,6 +146,8 @@ class Writer(Connection):
         self._broken = False  # a job failed: nothing may be written any more
         self.beside_long_reader = False  # which keeps the WAL: waiting for it is in vain
         self._loop = asyncio.get_running_loop()
+        self._shrinking: asyncio.TimerHandle | None = None
+        self._closing = False
 
     def begin(self) -> None:
         """Find the WAL's index, once SQLite has made it. Raises OSError, StorageError."""
@@ -182,6 +184,31 @@ class Writer(Connection):
                 self._overlay.fail()
         self._overlay.settled()
         self._broken = False
+        if shrink.wanted(self._conn):
+            self._loop.call_soon_threadsafe(self._shrink_later)
+
+    def _shrink_later(self) -> None:
+        if self._shrinking is None and not self._closing:
+            pause_s = limits.SHRINK_PAUSE_MS / 1_000
+            self._shrinking = self._loop.call_later(
+                pause_s, lambda: self.submit(self._shrink, self._shrunk)
+            )
+
+    def _shrink(self) -> bool:
+        """Give some free pages back; say whether there are more. Runs on the thread."""
+        if self._broken or self.beside_long_reader:
+            return self.beside_long_reader  # every page moved would stay in the WAL
+        more = shrink.step(self._conn)
+        if not more or self._growth() * _FRAME_BYTES >= limits.CHECKPOINT_BYTES:
+            self._checkpoint()
+        return more
+
+    def _shrunk(self, more: bool | BaseException) -> None:
+        self._shrinking = None
+        if isinstance(more, BaseException):
+            self._failed(more)
+        elif more:
+            self._shrink_later()
 
     def _checkpoint(self) -> None:
         """Copy the WAL into the database as far as readers allow.
@@ -210,6 +237,9 @@ class Writer(Connection):
 
     async def finish(self, *, checkpoint: bool) -> None:
         """Close, after a last checkpoint if that is wanted. Raises sqlite3.Error."""
+        self._closing = True
+        if self._shrinking is not None:
+            self._shrinking.cancel()
         try:
             if checkpoint and not self._broken:
                 await self.run(partial(settling.mark, in_use=False))
