@@ -8,6 +8,8 @@ sub-machine that owns the kind says. Facts are few (some per shard group, some p
 from collections.abc import Iterator, Mapping
 from typing import Final
 
+from dynakv.core.layout import Layout
+
 CLEAN: Final = "clean"  # of a group: its hash tree's leaves, flushed while nothing was written
 CUT: Final = "cut"  # of a group: its fence and its floor
 RECOVERING: Final = "recovering"  # of a group: what it must merge before it answers again
@@ -18,6 +20,19 @@ RAFT_PEER: Final = "raft_peer"  # of a Raft keyspace's node: whose votes count i
 PEER: Final = "peer"  # of a peer: incarnation and commit sequence
 
 LAYOUT: Final = "layout"  # core.layout.encode of the one in force, since it is not the first one
+# The directory was restored, and perhaps had a newer layout in force before: until all members were
+# asked, what it learns of a keyspace that it does not know is not that this one is new.
+RESTORED: Final = "restored"
+
+
+def of_restored(layout: Layout, node_id: str, why: str) -> dict[str, bytes]:
+    """Return what a directory that forgot has to remember: all its groups recover. O(groups)."""
+    marks = {RESTORED: why.encode()}
+    for keyspace in layout.keyspaces:
+        for group, replicas in enumerate(keyspace.placement):
+            if node_id in replicas:
+                marks[group_name(RECOVERING, int(keyspace.keyspace_id), group)] = why.encode()
+    return marks
 
 
 def group_name(kind: str, keyspace: int, group: int) -> str:

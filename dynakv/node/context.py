@@ -273,6 +273,7 @@ class Context:
         self.pace = Pace(self.peers, config.hedge_ms)
         self.members = Members(self.peers, now.mono_ms, config.suspect_ms)
         self.peer_epochs: dict[str, tuple[int, int]] = {}  # incarnation, epoch of its layout
+        self.beaten: dict[str, None] = {}  # peers that answered a heartbeat of this life
         self.by_name: dict[str, Placement] = {}
         self.by_id: dict[int, Placement] = {}
         self._place()
@@ -300,11 +301,8 @@ class Context:
                 self.trees.created(keyspace)
         for keyspace in before:
             if keyspace not in self.by_id:
-                self.cache.drop(keyspace)
-                self.trees.drop(keyspace)
-                self.damaged_rows.drop(keyspace)
-                self.writes.drop(keyspace)
-                self.tasks.drop(keyspace)
+                for memory in (self.cache, self.trees, self.damaged_rows, self.writes, self.tasks):
+                    memory.drop(keyspace)
 
     def _place(self) -> None:
         placements = [Placement(k, self.config.node_id) for k in self.layout.keyspaces]

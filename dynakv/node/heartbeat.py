@@ -74,6 +74,7 @@ class Heartbeat:
 
     def _beaten(self, peer: NodeId, reply: Beaten, asked_ms: int) -> None:
         ctx = self._ctx
+        ctx.beaten[peer] = None
         ctx.client_addresses[peer] = reply.client_address
         self._horizon.heard(peer, reply)
         ctx.peer_answered(peer)

@@ -5,9 +5,8 @@ asked hands the change to it. It refuses while a member is down or has another l
 the layout of the next epoch durable at its own disk, sends it to every member, and answers when all
 have it in force, which each has only when its disk does. So no epoch is ever made twice.
 
-Whatever is interrupted finishes by itself. The epoch stands at the head of every frame: who hears
-of a newer one fetches that layout, makes it durable and puts it in force. A layout once durable at
-its maker is never taken back. Who waits too long for the answer hears that the outcome is unknown.
+Whatever is interrupted finishes by itself (`node/layouts.py`): a layout once durable at its maker
+is never taken back. Who waits too long for the answer hears that the outcome is unknown.
 """
 
 from collections import deque
@@ -15,14 +14,12 @@ from collections.abc import Callable
 from functools import partial
 from typing import Final
 
-import msgspec
 from msgspec.structs import replace
 
 from dynakv import limits
-from dynakv.core import facts, keyspaces, table
-from dynakv.core import layout as layouts
+from dynakv.core import keyspaces
 from dynakv.core.keyspaces import KeyspaceChange, name_of
-from dynakv.core.layout import KeyspaceId, Layout, NodeId
+from dynakv.core.layout import KeyspaceId, Layout, NodeId, encode
 from dynakv.errors import Failure, Kind
 from dynakv.node.context import Context
 from dynakv.node.layout_messages import (
@@ -34,17 +31,15 @@ from dynakv.node.layout_messages import (
     LayoutAdopted,
     LayoutFetched,
 )
+from dynakv.node.layouts import Layouts
 from dynakv.node.messages import (
     NOTHING_DONE,
-    STORE,
     Answer,
     Failed,
-    Header,
     PeerReply,
     Reason,
     Refused,
 )
-from dynakv.node.sweep import Sweeper
 from dynakv.node.validate import wrong_timeout
 
 # What is left of a deadline goes along with a change that is handed on, less this: the answer of
@@ -71,20 +66,16 @@ class _Pending:
 
 
 class Keyspaces:
-    """Changes, adopts and hands out the layout of one node."""
+    """Takes the changes of one node, and makes them where it is the member that does."""
 
-    def __init__(self, ctx: Context, forget: Callable[[int], None]) -> None:
-        """Begin with the layout in force; `forget(keyspace id)` hears of each that is dropped."""
+    def __init__(self, ctx: Context, layouts: Layouts) -> None:
+        """Serve changes of the layout that `layouts` keeps."""
         self._ctx = ctx
-        self._sweeper = Sweeper(ctx)
-        self._forget = forget
+        self._layouts = layouts
+        layouts.progress = self._answer_if_all_have_it
         self._driver = min(member.node_id for member in ctx.layout.members)
         self._waiting: deque[_Pending] = deque()
         self._current: _Pending | None = None
-        # Layouts on their way to the disk, one at a time, and who waits for it.
-        self._keeping = False
-        self._to_keep: deque[tuple[Layout, Callable[[], None]]] = deque()
-        self._fetching = False
 
     def asked(
         self,
@@ -96,101 +87,9 @@ class Keyspaces:
             case ChangeKeyspaces():
                 self._forwarded(message.change, reply)
             case AdoptLayout():
-                self._take(message.layout, reply)
+                self._layouts.take(message.layout, reply)
             case FetchLayout():
-                reply(LayoutFetched(layouts.encode(self._ctx.layout)))
-
-    # --- what peers have ---------------------------------------------------------------------
-
-    def heard(self, header: Header) -> None:
-        """Take note of the layout that a peer has; fetch it where it is newer."""
-        ctx = self._ctx
-        theirs = (header.incarnation, header.epoch)
-        if header.epoch > ctx.layout.epoch:
-            ctx.newest_epoch = max(ctx.newest_epoch, header.epoch)
-            self._fetch_from(header.node_id)
-        known = ctx.peer_epochs.get(header.node_id)
-        # A frame that was overtaken tells what was true before; a new incarnation begins anew.
-        if known is None or known[0] != theirs[0] or known[1] < theirs[1]:
-            ctx.peer_epochs[header.node_id] = theirs
-            self._answer_if_all_have_it()
-
-    def behind(self) -> list[str]:
-        """Return the members that were not heard to have the layout in force here, sorted."""
-        return sorted(peer for peer in self._ctx.peers if not self._has(peer, self._epoch))
-
-    @property
-    def _epoch(self) -> int:
-        return self._ctx.layout.epoch
-
-    def _has(self, peer: str, epoch: int) -> bool:
-        return (self._ctx.epoch_of(peer) or 0) >= epoch
-
-    def _fetch_from(self, peer: str) -> None:
-        ctx = self._ctx
-        if self._fetching:
-            return
-        self._fetching = True
-
-        def fetched(reply: object) -> None:
-            self._fetching = False
-            if isinstance(reply, LayoutFetched):
-                self._take(reply.layout, lambda _: None)
-
-        ctx.ask(peer, FetchLayout(), ctx.now.mono_ms + ctx.config.heartbeat_ms, fetched)
-
-    # --- adopting ----------------------------------------------------------------------------
-
-    def _take(self, raw: bytes, reply: Callable[[PeerReply], None]) -> None:
-        """Make a layout durable, put it in force, and only then say so."""
-        ctx = self._ctx
-        try:
-            layout = layouts.decode(raw)
-        except msgspec.DecodeError:
-            reply(Failed(Reason.UNSUPPORTED))
-            return
-        same = layout.cluster_id == ctx.layout.cluster_id and layout.members == ctx.layout.members
-        if same and layout.epoch == self._epoch:
-            same = layout.digest() == ctx.layout_digest
-        if not same:
-            reply(Failed(Reason.FOREIGN))
-        elif layout.epoch <= self._epoch:
-            reply(LayoutAdopted(self._epoch))
-        elif len(self._to_keep) >= limits.KEYSPACE_CHANGES_MAX:
-            reply(Failed(Reason.OVERLOADED))
-        else:
-            self._keep(layout, lambda: reply(LayoutAdopted(self._epoch)))
-
-    def _keep(self, layout: Layout, kept: Callable[[], None]) -> None:
-        """Make a layout durable and put it in force, unless a newer one is by then."""
-        self._to_keep.append((layout, kept))
-        if not self._keeping:
-            self._keep_next()
-
-    def _keep_next(self) -> None:
-        while self._to_keep:
-            layout, kept = self._to_keep.popleft()
-            if layout.epoch <= self._epoch:
-                kept()
-                continue
-            self._keeping = True
-            message = table.Remember({facts.LAYOUT: layouts.encode(layout)})
-            self._ctx.ask(STORE, message, 0, partial(self._kept, layout, kept))
-            return
-
-    def _kept(self, layout: Layout, kept: Callable[[], None], reply: object) -> None:
-        assert isinstance(reply, table.FactsKept)
-        ctx = self._ctx
-        before = ctx.by_id
-        ctx.adopt(layout)
-        ctx.note("layout_adopted", epoch=layout.epoch, keyspaces=len(layout.keyspaces))
-        for keyspace, placement in before.items():
-            if keyspace not in ctx.by_id:
-                self._forget(keyspace)
-                self._sweeper.clear(keyspace, len(placement.replicas))
-        self._keeping = False
-        kept()
-        self._keep_next()
+                reply(LayoutFetched(encode(self._ctx.layout)))
 
     # --- changing ----------------------------------------------------------------------------
 
@@ -266,27 +165,32 @@ class Keyspaces:
             pending = self._waiting.popleft()
             failure = self._refusal(pending.change) or self._begin(pending)
             if failure is not None:
-                pending.answer(KeyspacesChanged(self._epoch, 0, failure))
+                pending.answer(KeyspacesChanged(self._layouts.epoch, 0, failure))
 
     def _refusal(self, change: KeyspaceChange) -> Failure | None:
         ctx = self._ctx
-        if ctx.newest_epoch > self._epoch or self._keeping:
+        if ctx.newest_epoch > self._layouts.epoch or self._layouts.keeping:
             return _unavailable(
-                f"member {ctx.node_id} has layout epoch {self._epoch} and fetches epoch"
+                f"member {ctx.node_id} has layout epoch {self._layouts.epoch} and fetches epoch"
                 f" {ctx.newest_epoch}; try again"
             )
         failure = keyspaces.refusal(ctx.layout, change)
         if failure is not None:
             return failure
+        if self._layouts.restored:
+            return _unavailable(
+                f"member {ctx.node_id} was restored, and has not heard yet from every member"
+                " which layout it has; try again"
+            )
         for peer in ctx.peers:
             if not ctx.members.up(peer):
                 return _unavailable(
                     f"member {peer} is down, and keyspaces change only while every member is up"
                 )
-        for late in self.behind():
+        for late in self._layouts.behind():
             theirs = ctx.epoch_of(late) or "unknown"
             return _unavailable(
-                f"member {late} has layout epoch {theirs}, not {self._epoch} yet;"
+                f"member {late} has layout epoch {theirs}, not {self._layouts.epoch} yet;"
                 " it will fetch it; try again"
             )
         return None
@@ -302,7 +206,7 @@ class Keyspaces:
         known = ctx.layout.keyspace(name_of(pending.change))
         pending.keyspace_id = int(keyspace_id if known is None else known.keyspace_id)
         self._current = pending
-        self._keep(layout, partial(self._send, layout, pending.deadline_ms))
+        self._layouts.keep(layout, partial(self._send, layout, pending.deadline_ms))
         return None
 
     def _new_id(self) -> KeyspaceId:
@@ -315,7 +219,7 @@ class Keyspaces:
     def _send(self, layout: Layout, deadline_ms: int) -> None:
         """Hand the layout, durable here, to all; who misses it fetches it when it can."""
         ctx = self._ctx
-        message = AdoptLayout(layouts.encode(layout))
+        message = AdoptLayout(encode(layout))
         until_ms = max(deadline_ms, ctx.now.mono_ms + ctx.config.attempt_ms)
         for peer in ctx.peers:
             ctx.ask(peer, message, until_ms, partial(self._adopted, peer))
@@ -330,9 +234,9 @@ class Keyspaces:
 
     def _answer_if_all_have_it(self) -> None:
         current = self._current
-        if current is None or self._epoch < current.epoch:
+        if current is None or self._layouts.epoch < current.epoch:
             return
-        if all(self._has(peer, current.epoch) for peer in self._ctx.peers):
+        if all(self._layouts.has(peer, current.epoch) for peer in self._ctx.peers):
             self._current = None
             current.answer(KeyspacesChanged(current.epoch, current.keyspace_id))
             self._next()
@@ -348,7 +252,9 @@ class Keyspaces:
         current = self._current
         if current is not None and current.deadline_ms <= now_ms:
             self._current = None
-            missing = ", ".join(p for p in self._ctx.peers if not self._has(p, current.epoch))
+            missing = ", ".join(
+                p for p in self._ctx.peers if not self._layouts.has(p, current.epoch)
+            )
             why = f"layout epoch {current.epoch} is made, and not confirmed by {missing} yet"
             current.answer(_refused(Kind.UNKNOWN, _maybe(current.change, why)))
             self._next()

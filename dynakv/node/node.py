@@ -39,6 +39,7 @@ from dynakv.node.hints import Hints
 from dynakv.node.horizon import Horizon
 from dynakv.node.keyspaces import Keyspaces
 from dynakv.node.layout_messages import AdoptLayout, ChangeKeyspaces, FetchLayout
+from dynakv.node.layouts import Layouts
 from dynakv.node.messages import (
     FRAME_VERSION,
     Answer,
@@ -109,7 +110,8 @@ class Node:
         Minorities(self._ctx)
         self.collection = Collection(self._ctx, self._fencing, self.anti_entropy.sync)
         self.raft = Raft(self._ctx)
-        self._keyspaces = Keyspaces(self._ctx, self._hints.forget_keyspace)
+        self._layouts = Layouts(self._ctx, self._hints.forget_keyspace, self.recovery.mark)
+        self._keyspaces = Keyspaces(self._ctx, self._layouts)
         self._puts: dict[object, PutBatch] = {}
         self._gets: dict[object, GetBatch] = {}
         self._commit_sequence = remembered.commit_sequence
@@ -140,7 +142,7 @@ class Node:
         if not ctx.clock.observe(header.hlc, ctx.believed_ms()):
             ctx.counters.refused_stamps += 1
         ctx.members.heard(header.node_id, now.mono_ms)
-        self._keyspaces.heard(header)
+        self._layouts.heard(header)
         return True
 
     def asked(

@@ -113,6 +113,11 @@ class Disk:
         )
 
     @property
+    def first_layout(self) -> bytes:
+        """The layout that the directory was made with."""
+        return self._first.layout
+
+    @property
     def layout(self) -> bytes:
         """The layout that the directory remembers."""
         return self.facts.get(facts.LAYOUT, self._first.layout)

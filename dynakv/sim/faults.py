@@ -9,12 +9,12 @@ held back is counted.
 from collections.abc import Callable, Sequence
 from random import Random
 
-from dynakv.core.layout import Keyspace, NodeId
+from dynakv.core.layout import Keyspace
 from dynakv.core.table import RowKey
-from dynakv.node.hint_shelf import hidden_keyspace
+from dynakv.sim.hint_judge import ids_with_hints
 from dynakv.sim.knobs import HORIZON_MS, SLOWNESSES, Knobs
-from dynakv.sim.network import Network
-from dynakv.sim.older import OlderImages, forgetful
+from dynakv.sim.network import Network, between
+from dynakv.sim.older import OlderImages, alone_has_its_layout, forgetful
 from dynakv.sim.process import Process
 from dynakv.sim.store import Store
 from dynakv.sim.timeline import MS, SECOND, Timeline
@@ -47,9 +47,7 @@ class Faults:
         self._processes = processes
         self._network = network
         self._keyspace = keyspace
-        mine = int(keyspace.keyspace_id)
-        hidden = [hidden_keyspace(NodeId(process.name), mine) for process in processes]
-        self._flippable = dict.fromkeys([mine, *hidden])
+        self._flippable = ids_with_hints(keyspace, processes)
         self._healed = False
         self._leaping: dict[str, None] = {}
         self.counts: dict[str, int] = {}
@@ -147,11 +145,11 @@ class Faults:
     def _halves(self) -> bool:
         names = self._shuffled()
         half = len(names) // 2
-        return self._cut(_between(names[:half], names[half:]), self._span_us(3_000, _CUT_US_MAX))
+        return self._cut(between(names[:half], names[half:]), self._span_us(3_000, _CUT_US_MAX))
 
     def _isolate(self) -> bool:
         names = self._shuffled()
-        return self._cut(_between(names[:1], names[1:]), self._span_us(3_000, _CUT_US_MAX))
+        return self._cut(between(names[:1], names[1:]), self._span_us(3_000, _CUT_US_MAX))
 
     def _majorities_ring(self) -> bool:
         """Every process sees a majority, and no two see the same one."""
@@ -170,7 +168,7 @@ class Faults:
         """Two halves that only one process between them can reach."""
         names = self._shuffled()
         half = (len(names) - 1) // 2
-        pairs = _between(names[1 : 1 + half], names[1 + half :])
+        pairs = between(names[1 : 1 + half], names[1 + half :])
         return self._cut(pairs, self._span_us(3_000, _CUT_US_MAX))
 
     def _one_way(self) -> bool:
@@ -187,7 +185,7 @@ class Faults:
         names = self._shuffled()
         if len(names) < 2:
             return False
-        pairs = _between(names[:1], names[1:2])
+        pairs = between(names[:1], names[1:2])
         for i in range(10):
             self._timeline.after(i * 400 * MS, self._flap, pairs)
         return True
@@ -365,10 +363,10 @@ class Faults:
         return self._older.strike(self._some(), self._span_us(4_000, _IMAGE_US_MAX))
 
     def _may_forget(self, process: Process) -> bool:
-        if self._healed or self._other_forgets(process):
-            self.held_back += not self._healed
-            return False
-        return True
+        lost = alone_has_its_layout(process, self._processes)
+        may = not (lost or self._other_forgets(process))
+        self.held_back += not (may or self._healed)
+        return may and not self._healed
 
     def _other_forgets(self, process: Process) -> bool:
         """Say whether another process has forgotten something, or may have."""
@@ -378,11 +376,10 @@ class Faults:
     def _flip(self, process: Process, wheres: Sequence[RowKey]) -> bool:
         flipped = 0
         for where in wheres:
-            keyspace, group, _ = where
-            if keyspace not in self._flippable:
+            if where[0] not in self._flippable:
                 continue  # of other keyspaces, whose replicas the budget does not count
-            hint = keyspace != self._keyspace.keyspace_id  # which promises nothing of its own
-            if process.disk.damaged(where) or not (hint or self._spares(process, group, where)):
+            hint = where[0] != self._keyspace.keyspace_id  # which promises nothing of its own
+            if process.disk.damaged(where) or not (hint or self._spares(process, where[1], where)):
                 self.held_back += 1
                 continue
             process.disk.damage(where, self._random.getrandbits(16))
@@ -398,8 +395,3 @@ class Faults:
         replicas = self._keyspace.placement[group]
         others = [p for p in self._processes if p is not process and p.name in replicas]
         return sum(p.disk.damaged(where) or forgetful(p) for p in others) < self._damage_max
-
-
-def _between(ours: Sequence[str], theirs: Sequence[str]) -> list[tuple[str, str]]:
-    """Return both directions between two sets."""
-    return [pair for a in ours for b in theirs for pair in ((a, b), (b, a))]

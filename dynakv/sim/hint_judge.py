@@ -97,3 +97,10 @@ class HintJudge:
         for process in self._processes.values():
             if process.node is not None and process.node.hints.pending():
                 raise Violation("L12", f"{process.name} counts {process.node.hints.pending()}")
+
+
+def ids_with_hints(keyspace: Keyspace, processes: Sequence[Process]) -> dict[int, None]:
+    """Return the id of a keyspace and those of the hidden ones that hold hints of it."""
+    mine = int(keyspace.keyspace_id)
+    hidden = [hidden_keyspace(NodeId(process.name), mine) for process in processes]
+    return dict.fromkeys([mine, *hidden])

@@ -102,7 +102,7 @@ class KeyspaceLoad:
         self._processes = processes
         self._names = {name: _Name(name) for name in _NAMES}
         self._layouts: dict[int, bytes] = {}  # epoch -> the one layout that it stands for
-        self._epochs = dict.fromkeys((process.name for process in processes), 1)
+        self._epochs: dict[tuple[str, int], int] = {}  # on each disk, however often set back
         self._decoded: dict[bytes, Layout] = {}
         self._until_us = 0
         self._keys = 0
@@ -286,9 +286,10 @@ class KeyspaceLoad:
             epoch = self._layout_of(process).epoch
             if self._layouts.setdefault(epoch, process.disk.layout) != process.disk.layout:
                 raise Violation("L10", f"{process.name} has another layout of epoch {epoch}")
-            if epoch < self._epochs[process.name]:
+            disk = process.name, process.disk.set_back_times
+            if epoch < self._epochs.get(disk, 0):
                 raise Violation("L10", f"{process.name} went back to layout epoch {epoch}")
-            self._epochs[process.name] = epoch
+            self._epochs[disk] = epoch
 
     def agree(self) -> bool:
         """Say whether every process has the same layout in force and on disk."""

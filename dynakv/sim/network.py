@@ -199,3 +199,8 @@ def _flipped(records: Sequence[Record | None]) -> list[Any] | None:
             bad = bytes([record.value[0] ^ 1]) + record.value[1:]
             return [*records[:i], structs.replace(record, value=bad), *records[i + 1 :]]
     return None
+
+
+def between(ours: Sequence[str], theirs: Sequence[str]) -> list[tuple[str, str]]:
+    """Return both directions between two sets."""
+    return [pair for a in ours for b in theirs for pair in ((a, b), (b, a))]

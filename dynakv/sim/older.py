@@ -1,12 +1,14 @@
 """A fault: a process comes back on a snapshot of its disk, having forgotten what came after it.
 
-What `dynakv restore` does: rows and facts of then, a new incarnation, all groups marked.
+What `dynakv restore` does where the old disk is lost: rows, facts and layout of then, a new
+incarnation, all groups marked.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from random import Random
 
 from dynakv.core import facts
+from dynakv.core import layout as layouts
 from dynakv.core.layout import Keyspace
 from dynakv.sim.disk import Image
 from dynakv.sim.process import Process
@@ -46,12 +48,11 @@ class OlderImages:
         if not self._allowed(process):
             return
         process.crash("fault")
-        keyspace = self._keyspace
-        held = [g for g, replicas in enumerate(keyspace.placement) if process.name in replicas]
-        names = [facts.group_name(facts.RECOVERING, int(keyspace.keyspace_id), g) for g in held]
+        layout = layouts.decode(image.facts.get(facts.LAYOUT, process.disk.first_layout))
+        marks = facts.of_restored(layout, process.name, "restored")
         # Above every client's writer, as that of a directory that is made.
         incarnation = self._random.getrandbits(64) | 1 << 63
-        process.disk.set_back(image, incarnation, dict.fromkeys(names, b"restored"))
+        process.disk.set_back(image, incarnation, marks)
         self._trace.add(f"{process.name} set back to commit {image.commit_sequence}")
         if self._random.random() < 0.7:  # else it comes back as its death planned it
             self._timeline.after(self._random.randrange(100 * MS), self._restart, process)
@@ -62,3 +63,9 @@ def forgetful(process: Process) -> bool:
     if process.node is None:
         return process.life > 0
     return bool(process.node.context.recovering)
+
+
+def alone_has_its_layout(process: Process, processes: Sequence[Process]) -> bool:
+    """Say whether a process would lose a layout for good that others may hear of still."""
+    others = [other for other in processes if other is not process]
+    return all(other.disk.layout != process.disk.layout for other in others)

@@ -5,7 +5,8 @@ there, and what was deleted since may be. So every shard group of every keyspace
 recovering (`core/facts.py`): it answers nothing until it has merged enough other replicas. A new
 incarnation is drawn, because it is the writer in this node's stamps and part of its call ids, and
 the former life has issued stamps that nobody here remembers; the clock's ceiling is put above
-everything that snapshot, old directory and wall clock say. Of the two layouts the newer is kept.
+everything that snapshot, old directory and wall clock say. Of the two layouts the newer is kept,
+and that the node may have had a still newer one in force is remembered (`facts.RESTORED`).
 What the snapshot remembers of hash trees and of peers is dropped: they have changed since. A node
 with keyspaces in Raft mode is refused: it would have to return as another member of their groups.
 
@@ -36,6 +37,7 @@ from dynakv.storage import directory as directories
 from dynakv.storage.directory import REPLACED, Directory
 
 WHY: Final = "restored from a snapshot"
+_LAYOUT: Final = "SELECT fact FROM facts WHERE name = ?"
 
 
 class Restored(Struct, frozen=True):
@@ -118,14 +120,15 @@ def _restore(directory: Directory, source: Path, rows: int, *, discard: bool) ->
     _refuse_without_room(directory.path, source)
     directory.prepare()
     shutil.copyfile(source, directory.unfinished)
-    marks = _marks(new.node_id, layout)
+    marks = facts.of_restored(layout, new.node_id, WHY)
     _rewrite(directory.unfinished, layout, marks, (incarnation, starts, ceiling_ms))
     kept = _put_aside(directory)
     directory.adopt()
     if discard and kept is not None:
         shutil.rmtree(kept)
         kept = None
-    return Restored(new.node_id, new.commit_sequence, rows, len(marks), incarnation, kept)
+    groups = sum(1 for _ in facts.about_groups(marks, facts.RECOVERING))
+    return Restored(new.node_id, new.commit_sequence, rows, groups, incarnation, kept)
 
 
 def _former_in(path: Path) -> _Former:
@@ -136,13 +139,14 @@ def _former_in(path: Path) -> _Former:
             "SELECT node_id, incarnation, starts, ceiling_ms, commit_sequence, layout "
             "FROM identity, node_state"
         ).fetchone()
+        later = connection.execute(_LAYOUT, (facts.LAYOUT,)).fetchone()
     finally:
         connection.close()
     if found is None:
         raise StorageError(f"database {path} is damaged: it does not know its node")
     node_id, incarnation, starts, ceiling_ms, commit_sequence, layout = found
     try:
-        known = layouts.decode(layout)
+        known = layouts.decode(layout if later is None else later[0])
     except msgspec.DecodeError as error:
         raise StorageError(f"database {path} is damaged: its layout: {error}") from error
     return _Former(
@@ -162,11 +166,13 @@ def _old(directory: Directory) -> _Former | None:
         former = _former_in(directory.database)
     except (StorageError, sqlite3.Error):
         return None
-    with contextlib.suppress(StorageError):
+    with contextlib.suppress(StorageError, msgspec.DecodeError):
         batches = batchlog.read(directory.path, former.incarnation)
         if batches:
             ceiling_ms = max(former.ceiling_ms, batches[-1].ceiling_ms)
-            former = msgspec.structs.replace(former, ceiling_ms=ceiling_ms)
+            later = batchlog.newest(batches)[1].get(facts.LAYOUT)
+            layout = former.layout if later is None else layouts.decode(later)
+            former = msgspec.structs.replace(former, ceiling_ms=ceiling_ms, layout=layout)
     return former
 
 
@@ -204,17 +210,9 @@ def _refuse_without_room(path: Path, source: Path) -> None:
         )
 
 
-def _marks(node_id: str, layout: Layout) -> list[str]:
-    """Return the names of the facts that mark all groups of a node as recovering."""
-    return [
-        facts.group_name(facts.RECOVERING, int(keyspace.keyspace_id), group)
-        for keyspace in layout.keyspaces
-        for group, replicas in enumerate(keyspace.placement)
-        if node_id in replicas
-    ]
-
-
-def _rewrite(path: Path, layout: Layout, marks: list[str], life: tuple[int, int, int]) -> None:
+def _rewrite(
+    path: Path, layout: Layout, marks: dict[str, bytes], life: tuple[int, int, int]
+) -> None:
     """Make the copy a database to start on, durably.
 
     `life`: incarnation, starts so far, and the clock's ceiling in ms.
@@ -232,8 +230,9 @@ def _rewrite(path: Path, layout: Layout, marks: list[str], life: tuple[int, int,
         execute("UPDATE node_state SET ceiling_ms = ?", (ceiling_ms,))
         for stale in (facts.CLEAN, facts.PEER):
             execute("DELETE FROM facts WHERE name GLOB ?", (f"{stale}/*",))
-        for name in marks:
-            execute("INSERT OR REPLACE INTO facts VALUES (?, ?)", (name, WHY.encode()))
+        execute("DELETE FROM facts WHERE name = ?", (facts.LAYOUT,))
+        for name, fact in marks.items():
+            execute("INSERT OR REPLACE INTO facts VALUES (?, ?)", (name, fact))
         execute("COMMIT")
     finally:
         connection.close()  # the last connection checkpoints, syncs, and removes the WAL

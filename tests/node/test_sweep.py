@@ -93,7 +93,7 @@ def test_rows_of_a_keyspace_that_was_made_while_the_disk_looked_stay() -> None:
     cluster.ask(CreateKeyspace(KeyspaceSettings("x", groups=4)))
     cluster.ask(Put("x", [b"k"], [b"v"], w=3))
     keyspace = cluster.nodes["n1"].context.by_name["x"].keyspace_id
-    sweeper = cluster.nodes["n1"]._keyspaces._sweeper
+    sweeper = cluster.nodes["n1"]._layouts.sweeper
     sweeper._found(table.Strays(keyspace, [0], [b"k"]))
     cluster.pass_ms(1_000)
     assert [sum(w[2] == b"k" for w in disk.rows) for disk in cluster.disks.values()] == [1, 1, 1]
@@ -114,6 +114,6 @@ def test_hints_of_living_keyspaces_are_no_strays() -> None:
         NodeId("n2"), cluster.nodes["n1"].context.by_name["default"].keyspace_id
     )
     cluster.disks["n1"].rows[hidden, 0, b"h"] = written(b"h", b"v", 0, 1 << 40, 1)
-    cluster.nodes["n1"]._keyspaces._sweeper._begin()
+    cluster.nodes["n1"]._layouts.sweeper._begin()
     cluster.pass_ms(10)
     assert (hidden, 0, b"h") in cluster.disks["n1"].rows

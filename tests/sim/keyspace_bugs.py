@@ -7,7 +7,7 @@ from xxhash import xxh3_64_intdigest
 
 from dynakv.core.keyspaces import name_of
 from dynakv.core.table import FactsKept
-from dynakv.node import keyspaces, sweep
+from dynakv.node import keyspaces, layouts, sweep
 from tests.sim.bugs import patched
 
 
@@ -26,15 +26,15 @@ def layout_not_persisted() -> Any:
     """A layout is in force, and sent on, before any disk has it."""
 
     def keep(self: Any, layout: Any, kept: Callable[[], None]) -> None:
-        if layout.epoch > self._epoch:
-            self._kept(layout, kept, FactsKept())
+        if layout.epoch > self.epoch:
+            self._kept(layout, [], kept, FactsKept())
 
-    return patched((keyspaces.Keyspaces, "_keep", keep))
+    return patched((layouts.Layouts, "keep", keep))
 
 
 def answered_by_the_maker_alone() -> Any:
     """A change is acknowledged as soon as its maker has it."""
-    return patched((keyspaces.Keyspaces, "_has", lambda *_: True))
+    return patched((layouts.Layouts, "has", lambda *_: True))
 
 
 def dropped_rows_stay() -> Any:

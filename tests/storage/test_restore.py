@@ -6,9 +6,21 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 import pytest
+from msgspec import structs
 
 from dynakv.core import facts
-from dynakv.core.layout import KeyspaceSettings, Member, Mode, NodeId, encode, first_layout
+from dynakv.core.keyspaces import CreateKeyspace, changed
+from dynakv.core.layout import (
+    KeyspaceId,
+    KeyspaceSettings,
+    Layout,
+    Member,
+    Mode,
+    NodeId,
+    decode,
+    encode,
+    first_layout,
+)
 from dynakv.core.table import MergeRecords, RaiseCeiling, ReadRecords, Remember
 from dynakv.errors import StorageError, UsageError
 from dynakv.storage.directory import claim
@@ -109,7 +121,7 @@ def test_what_the_snapshot_says_of_trees_and_peers_is_dropped_and_cuts_stay(
     source = snapshot_of(tmp_path / "d")
     restore(tmp_path / "d", source)
     kinds = {n.split("/")[0] for n in with_store(tmp_path / "d", _nothing).remembered.facts}
-    assert kinds == {facts.CUT, facts.RECOVERING}
+    assert kinds == {facts.CUT, facts.RECOVERING, facts.RESTORED}
 
 
 @pytest.mark.parametrize("settled", [True, False])
@@ -248,3 +260,50 @@ def test_a_running_nodes_database_is_no_snapshot(tmp_path: Path) -> None:
     connection.close()
     with pytest.raises(UsageError, match="is no snapshot but a running node's database"):
         restore(tmp_path / "d", tmp_path / "copy.db")
+
+
+def later_layout(epoch: int, name: str) -> Layout:
+    """Return a layout of the same members with one keyspace more."""
+    created = CreateKeyspace(KeyspaceSettings(name, groups=4))
+    return structs.replace(changed(LAYOUT, created, KeyspaceId(77)), epoch=epoch)
+
+
+@pytest.mark.parametrize("settled", [True, False])
+def test_the_newer_layout_of_snapshot_and_old_directory_is_kept_and_all_its_groups_recover(
+    tmp_path: Path, settled: bool
+) -> None:
+    source = snapshot_of(tmp_path / "d")
+    layout = later_layout(5, "x")
+
+    async def adopted() -> None:
+        store = await Store.open(tmp_path / "d", "n1", encode(LAYOUT))
+        await store.commit([Remember({facts.LAYOUT: encode(layout)})])
+        if not settled:  # it lies in the batch log only: the node was killed
+            store.fail(OSError("killed"))
+        await store.close()
+
+    asyncio.run(adopted())
+    restore(tmp_path / "d", source)
+    store = with_store(tmp_path / "d", _nothing)
+    assert decode(store.remembered.layout) == layout
+    marked = {k for k, _, _ in facts.about_groups(store.remembered.facts, facts.RECOVERING)}
+    assert marked == {int(keyspace.keyspace_id) for keyspace in layout.keyspaces}
+
+
+def test_a_snapshot_whose_old_disk_is_lost_brings_its_own_layout(tmp_path: Path) -> None:
+    layout = later_layout(3, "x")
+
+    async def scenario(store: Store) -> None:
+        await store.commit([Remember({facts.LAYOUT: encode(layout)})])
+        snapshots = Snapshots(store)
+        snapshots.begin("s")
+        await snapshots.wait()
+
+    with_store(tmp_path / "d", scenario)
+    restore(tmp_path / "new", tmp_path / "d" / "snapshots" / "s.db")
+    store = with_store(tmp_path / "new", _nothing)
+    assert decode(store.remembered.layout) == layout
+    assert store.remembered.facts[facts.RESTORED]
+    groups = {(k, g) for k, g, _ in facts.about_groups(store.remembered.facts, facts.RECOVERING)}
+    assert {g for k, g in groups if k == 77} <= set(range(4))
+    assert {k for k, _ in groups} == {KEYSPACE, 77}
