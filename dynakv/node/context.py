@@ -16,6 +16,7 @@ from dynakv.core.layout import Keyspace, Layout, Mode, NodeId, decode, group_shi
 from dynakv.core.members import Members
 from dynakv.core.record import Record
 from dynakv.core.table import Remembered
+from dynakv.node.config import Config
 from dynakv.node.cuts import Cuts
 from dynakv.node.damage import DamagedRows
 from dynakv.node.messages import (
@@ -35,49 +36,6 @@ from dynakv.node.row_writes import RowWrites
 from dynakv.node.tasks import Tasks
 
 Then = Callable[[object], None]  # gets the reply to an ask
-
-
-class Config(Struct, frozen=True):
-    """The knobs of one node; the defaults are the product's. Times in milliseconds."""
-
-    node_id: NodeId
-    client_address: str = ""  # where clients reach this node; told to the peers
-    value_bytes_max: int = limits.VALUE_BYTES_MAX
-    cache_bytes_max: int = limits.CACHE_BYTES_MAX
-    clock_bound_ms: int = limits.CLOCK_BOUND_MS
-    stamp_age_ms_max: int = limits.STAMP_AGE_MS_MAX
-    attempt_ms: int = limits.ATTEMPT_MS
-    hedge_ms: int = limits.HEDGE_MS
-    heartbeat_ms: int = limits.HEARTBEAT_MS
-    suspect_ms: int = limits.SUSPECT_MS
-    heal_after_ms: int = limits.HEAL_AFTER_MS
-    repair: bool = True  # replicas are compared in the background
-    repair_pause_ms: int = limits.REPAIR_PAUSE_MS
-    recover_pause_ms: int = limits.RECOVER_PAUSE_MS
-    recover_after_ms: int = limits.RECOVER_AFTER_MS
-    horizon_ms: int = limits.HORIZON_MS
-    repair_attempt_ms: int = limits.REPAIR_ATTEMPT_MS
-    repair_sessions: int = limits.REPAIR_SESSIONS
-    cut_age_ms: int = limits.CUT_AGE_MS
-    collect_every_ms: int = limits.COLLECT_EVERY_MS
-    collect_pause_ms: int = limits.COLLECT_PAUSE_MS
-    hint_bytes_max: int = limits.HINT_BYTES_MAX  # per target
-    hint_age_ms: int = limits.HINT_AGE_MS
-    hint_pause_ms: int = limits.HINT_PAUSE_MS
-    repair_interval_ms: int = limits.REPAIR_INTERVAL_MS
-    clean_after_ms: int = limits.CLEAN_AFTER_MS
-    scrub_every_ms: int = limits.SCRUB_EVERY_MS
-    raft_tick_ms: int = limits.RAFT_TICK_MS
-    raft_balance_ms: int = limits.RAFT_BALANCE_MS
-    raft_attempt_ms: int = limits.RAFT_ATTEMPT_MS
-    raft_log_entries_max: int = limits.RAFT_LOG_ENTRIES_MAX
-    raft_log_entries_kept: int = limits.RAFT_LOG_ENTRIES_KEPT
-
-    @property
-    def look_ms(self) -> int:
-        """How often to look whether something of repair is due."""
-        wanted_ms = self.repair_interval_ms // limits.REPAIR_LOOKS
-        return min(max(wanted_ms, limits.LOOK_MS_MIN), limits.LOOK_MS_MAX)
 
 
 class Counters:
@@ -305,9 +263,14 @@ class Context:
                     memory.drop(keyspace)
 
     def _place(self) -> None:
-        placements = [Placement(k, self.config.node_id) for k in self.layout.keyspaces]
+        placements = [self._placement_of(keyspace) for keyspace in self.layout.keyspaces]
         self.by_name = {placement.name: placement for placement in placements}
         self.by_id = {placement.keyspace_id: placement for placement in placements}
+
+    def _placement_of(self, keyspace: Keyspace) -> Placement:
+        known = self.by_id.get(int(keyspace.keyspace_id))
+        same = known is not None and known.keyspace == keyspace
+        return known if known is not None and same else Placement(keyspace, self.config.node_id)
 
     def believed_ms(self) -> int:
         """Return the wall clock to judge by now."""

@@ -27,7 +27,8 @@ from dynakv.node.antientropy import AntiEntropy
 from dynakv.node.clean_marks import CleanMarks
 from dynakv.node.collection import Collection
 from dynakv.node.compare import Comparer
-from dynakv.node.context import Config, Context
+from dynakv.node.config import Config
+from dynakv.node.context import Context
 from dynakv.node.dropping import Dropping
 from dynakv.node.expire import ExpireBatch
 from dynakv.node.fencing import Fencing

@@ -5,15 +5,13 @@ from random import Random
 
 import pytest
 
-from dynakv.core import facts
 from dynakv.core.keyspaces import AlterKeyspace, CreateKeyspace, DropKeyspace, KeyspaceChange
-from dynakv.core.layout import KeyspaceSettings, Layout, Level, decode, encode
+from dynakv.core.layout import KeyspaceSettings, Layout, Level, encode
 from dynakv.errors import Failure, Kind
 from dynakv.node.layout_messages import (
     AdoptLayout,
     Changed,
     ChangeKeyspaces,
-    FetchLayout,
     LayoutAdopted,
 )
 from dynakv.node.messages import Beat, Failed, Get, Put, Reason, Refused, Save
@@ -326,16 +324,6 @@ def test_a_stray_layout_is_adopted_by_nobody() -> None:
     assert node.layout == layout
 
 
-def test_only_an_equal_epoch_with_another_digest_is_foreign() -> None:
-    cluster = warmed()
-    cluster.hold_disk("n3")
-    cluster.submit(create(), "n1")
-    cluster.pass_ms(3_000)
-    assert epochs(cluster) == [2, 2, 1]
-    assert [note for note in cluster.notes if note.event == "peer_foreign"] == []
-    assert cluster.nodes["n3"].context.members.states() == {"n1": True, "n2": True}
-
-
 def test_memory_of_a_dropped_keyspace_is_let_go_of() -> None:
     cluster = warmed()
     changed_of(cluster.ask(create(), "n1"))
@@ -420,80 +408,3 @@ def test_a_wrong_timeout_is_refused() -> None:
     failure = refused(cluster, CreateKeyspace(KeyspaceSettings("x"), timeout_ms=60_001))
     assert failure.kind is Kind.INVALID
     assert failure.reason == "timeout is 60001 ms: 1 to 60000 is allowed"
-
-
-def test_a_layout_is_fetched_again_after_a_fetch_that_failed() -> None:
-    cluster = warmed()
-    cluster.failing["n1", FetchLayout] = Reason.BROKEN
-    cluster.failing["n3", AdoptLayout] = Reason.BROKEN
-    cluster.failing["n2", FetchLayout] = Reason.BROKEN
-    cluster.submit(create(), "n1")
-    cluster.pass_ms(1_500)
-    assert epochs(cluster) == [2, 2, 1]
-    cluster.failing.clear()
-    cluster.pass_ms(1_500)
-    assert epochs(cluster) == [2, 2, 2]
-
-
-def set_back(cluster: Cluster, node: str, layout: bytes) -> None:
-    """Let a node return on a directory that was restored: no rows, and an older layout."""
-    disk = cluster.disks[node]
-    disk.rows.clear()
-    disk.facts.clear()
-    disk.facts.update(facts.of_restored(decode(layout), node, "restored"))
-    disk.facts[facts.LAYOUT] = layout
-    cluster.restart(node)
-
-
-def recovering(cluster: Cluster, node: str, keyspace_id: int) -> int:
-    return sum(keyspace == keyspace_id for keyspace, _ in cluster.nodes[node].context.recovering)
-
-
-def test_a_restored_node_answers_nothing_of_a_keyspace_that_it_may_have_known_before() -> None:
-    cluster = warmed(config={"recover_after_ms": 1_000})
-    before = encode(cluster.layout)
-    keyspace_id = changed_of(cluster.ask(create(), "n1")).keyspace_id
-    cluster.hold("n3", Save)
-    stored_of(cluster.ask(Put("x", [b"k"], [b"v"]), "n1"))  # n1 and n2 confirm it
-    set_back(cluster, "n2", before)
-    cluster.pass_ms(500)
-    assert epochs(cluster) == [2, 2, 2]
-    assert recovering(cluster, "n2", keyspace_id) == 16
-    names_ = {name for name in cluster.disks["n2"].facts if name.startswith(facts.RECOVERING)}
-    assert facts.group_name(facts.RECOVERING, keyspace_id, 0) in names_
-    # n3 has not got the write, n2 has lost it: the two may not say together that it never was.
-    cluster.unreachable = {"n1"}
-    answers = cluster.ask(Get("x", [b"k"]), "n3")
-    assert failure_of(answers).kind is Kind.UNAVAILABLE
-
-
-def test_a_restored_node_trusts_new_keyspaces_once_all_members_have_answered() -> None:
-    cluster = warmed(config={"recover_after_ms": 1_000})
-    set_back(cluster, "n2", encode(cluster.layout))
-    assert cluster.disks["n2"].facts[facts.RESTORED]
-    cluster.pass_ms(3_000)
-    assert facts.RESTORED not in cluster.disks["n2"].facts
-    keyspace_id = changed_of(cluster.ask(create(), "n1")).keyspace_id
-    assert recovering(cluster, "n2", keyspace_id) == 0
-    cluster.restart("n2", starts=3)
-    assert recovering(cluster, "n2", keyspace_id) == 0
-
-
-def test_a_maker_that_was_restored_makes_nothing_before_all_members_have_answered() -> None:
-    cluster = warmed()
-    before = encode(cluster.layout)
-    changed_of(cluster.ask(create(), "n1"))
-    for peer in ("n2", "n3"):
-        cluster.failing[peer, Beat] = Reason.BROKEN
-    set_back(cluster, "n1", before)
-    context = cluster.nodes["n1"].context
-    for peer in ("n2", "n3"):  # frames that were sent before the change, and come only now
-        context.peer_epochs[peer] = (int(peer[1:]) * 1000, 1)
-        context.peer_answered(peer)
-    failure = refused(cluster, create("y"))
-    assert failure.kind is Kind.UNAVAILABLE
-    assert "member n1 was restored, and has not heard yet from every member" in failure.reason
-    cluster.failing.clear()
-    cluster.pass_ms(3_000)
-    assert names(agreed(cluster)) == ["default", "x"]
-    assert changed_of(cluster.ask(create("y"), "n1")).epoch == 3
