@@ -38,8 +38,12 @@ KNOBS = {
     "DYNAKV__KEYSPACES": f'[{{"name": "default", "groups": {GROUPS}}}]',
 }
 # Only the node that was away judges by a short horizon, in its second life: a machine that is busy
-# makes others late, too. In the third it recovers at once; by default it would wait for a minute.
-STRICT = {**KNOBS, "DYNAKV__TIMING__HORIZON_MS": str(HORIZON_MS)}
+# makes others late, too. There it has to wait for ten minutes, in its third life hardly at all.
+STRICT = {
+    **KNOBS,
+    "DYNAKV__TIMING__HORIZON_MS": str(HORIZON_MS),
+    "DYNAKV__TIMING__RECOVER_AFTER_MS": "600000",
+}
 SOON = {**KNOBS, "DYNAKV__TIMING__RECOVER_AFTER_MS": "3000"}
 
 
