@@ -1,6 +1,7 @@
 """Whether replicas are equal: their rows, and the hash trees that are to say so.
 
-It is the only judge that looks into a node: at its trees, which nobody else shows.
+It is the only judge that looks into a node: at its trees, which nobody else shows, and at whether
+all groups have recovered.
 """
 
 from collections.abc import Sequence
@@ -34,6 +35,8 @@ class Equality:
                     keys = sorted({*mine.items()} ^ {*first.items()}, key=lambda item: item[0])
                     found.append(f"group {group} of {replicas[0]} and {name}: {keys[:2]}")
                 damaged = [row.key for row in mine.values() if not intact(row)]
+                if self._recovers(name, group):
+                    found.append(f"group {group} of {name} still recovers")
                 if damaged:
                     found.append(f"group {group} of {name}: damaged {damaged[:2]}")
             if self._roots_differ(group, replicas):
@@ -64,6 +67,10 @@ class Equality:
             node = self._processes[name].node
             roots.append(node and node.context.trees.root(self._keyspace_id, group))
         return None in roots or len(set(roots)) > 1
+
+    def _recovers(self, name: str, group: int) -> bool:
+        node = self._processes[name].node
+        return node is not None and (self._keyspace_id, group) in node.context.recovering
 
     def _rows(self, process: Process) -> list[dict[bytes, Record]]:
         """Return the rows of each group by their keys. O(rows)."""
