@@ -91,6 +91,12 @@ class Rebuilds:
 
     def _begin(self, where: _Where, *, scrub: bool) -> None:
         self._busy = True
+        if where[0] not in self._ctx.by_id:  # dropped: what its rows are changes without notice
+            self._waiting.pop(where, None)
+            self._scrubs.pop(where, None)
+            self._count_done(scrub=scrub)
+            self._later(self._free)
+            return
         self._ctx.trees.begin_rebuild(*where)
         self._read(where, None, scrub=scrub)
 
@@ -154,12 +160,15 @@ class Rebuilds:
             ctx.counters.scrubbed_groups += 1
         else:
             ctx.counters.rebuilds += 1
-        task = self._scrub_task if scrub else self._task
-        if task is not None:
-            task.done += 1
+        self._count_done(scrub=scrub)
         if waited or ctx.trees.leaves(*where) != before:
             self._want_comparison(where)
         self._later(self._free)
+
+    def _count_done(self, *, scrub: bool) -> None:
+        task = self._scrub_task if scrub else self._task
+        if task is not None:
+            task.done += 1
 
     def _free(self) -> None:
         self._busy = False

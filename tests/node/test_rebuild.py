@@ -1,10 +1,13 @@
 """Unknown groups are rebuilt page by page; a scrub verifies every row and every tree."""
 
 from dynakv import limits
+from dynakv.core.keyspaces import CreateKeyspace, DropKeyspace
+from dynakv.core.layout import KeyspaceSettings
 from dynakv.core.record import Record
 from dynakv.core.table import DAMAGED, ScanRecords
-from dynakv.node.messages import STORE, Get
-from tests.node.cluster import Cluster, row_of
+from dynakv.node.messages import STORE, Get, Put
+from dynakv.node.tasks import State
+from tests.node.cluster import Cluster, row_of, warmed
 from tests.node.repair import give, keys_of, keyspace_of, record, tree_fits
 
 GROUP = 5
@@ -103,3 +106,20 @@ def test_a_scrub_counts_a_tree_that_drifted_and_sets_it_right_on_disk_as_well() 
     assert tree_fits(cluster, "n1", GROUP)
     cluster.restart("n1")
     assert tree_fits(cluster, "n1", GROUP)
+
+
+def test_a_keyspace_that_is_dropped_during_a_scrub_is_no_drift() -> None:
+    config = {"scrub_every_ms": 1_000, "repair_pause_ms": 50}
+    cluster = warmed(config=config)
+    cluster.ask(CreateKeyspace(KeyspaceSettings("a", groups=16)))
+    for start in (0, 1_000):  # more than one step of the sweep removes
+        keys = [b"%d" % i for i in range(start, start + 1_000)]
+        cluster.ask(Put("a", keys, keys))
+    rebuilds = [node._rebuilds for node in cluster.nodes.values()]
+    while not all(rebuild._scrubs for rebuild in rebuilds):
+        cluster.pass_ms(10)
+    cluster.ask(DropKeyspace("a"))
+    cluster.pass_ms(10_000)
+    assert [node.context.trees.drifts for node in cluster.nodes.values()] == [0, 0, 0]
+    tasks = cluster.nodes["n1"].context.tasks.figures(0)
+    assert all(task.done == task.total for task in tasks if task.state == State.DONE.value)
