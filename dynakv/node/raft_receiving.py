@@ -128,7 +128,7 @@ class RaftReceiving:
         group = receiving.group
         self._end(receiving)
         if group.raft.member.log.committed < receiving.snapshot.index:
-            group.staged = receiving.snapshot
+            group.staged = receiving.message.snapshot
             group.raft.step(receiving.message)
             self._consensus.busy(group.where)
 
