@@ -227,6 +227,7 @@ RAFT_UNCOMMITTED_BYTES_MAX: Final = 16 << 20  # of one leader: without a majorit
 RAFT_INFLIGHT_MESSAGES_MAX: Final = 64  # appends to one follower
 RAFT_INFLIGHT_BYTES_MAX: Final = 4 << 20  # of one group to one follower
 RAFT_READS_MAX: Final = 10_000  # waiting in one group; more are refused at once
+RAFT_KEYSPACE_GROUPS: Final = 16  # of a keyspace, where nobody says how many
 RAFT_GROUPS_MAX: Final = 4096  # members on one node: 256 keyspaces of 16 groups
 RAFT_OPERATION_BYTES: Final = 64  # what an operation weighs in an entry beside key and value
 RAFT_FRAME_BYTES_MAX: Final = 1 << 20  # of entries in one ask to a peer; the rest is one more

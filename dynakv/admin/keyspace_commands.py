@@ -59,7 +59,7 @@ def create(
     ] = None,
     groups: Annotated[
         int | None,
-        typer.Option("--groups", metavar="N", help="A power of two. [default: 256]"),
+        typer.Option("--groups", metavar="N", help="A power of two. [default: 256, Raft: 16]"),
     ] = None,
     hash_tags: Annotated[
         bool, typer.Option("--hash-tags", help="Keys with the same {tag} share a group.")

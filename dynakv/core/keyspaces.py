@@ -27,7 +27,6 @@ _NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 # What this version does not have: refused by name where a keyspace is made, and in configurations.
 LATER_MODES: Final = {
     Mode.ORDERED: "ordered keyspaces (linearizable by two rounds of a quorum)",
-    Mode.RAFT: "Raft keyspaces (linearizable through a log)",
 }
 
 

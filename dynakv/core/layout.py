@@ -62,6 +62,12 @@ class KeyspaceSettings(Struct, frozen=True):
     redis_number: int | None = None  # what SELECT calls it; the keyspace `default` is always 0
 
 
+def default_groups(mode: Mode) -> int:
+    """Return how many shard groups a keyspace has where nobody says how many."""
+    # Each group of a Raft keyspace has a log and a leader of its own.
+    return limits.RAFT_KEYSPACE_GROUPS if mode is Mode.RAFT else KeyspaceSettings("").groups
+
+
 class Keyspace(Struct, frozen=True):
     """A keyspace with its placement. Invariant: rq + wq > n, and len(placement) == groups."""
 

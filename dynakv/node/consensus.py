@@ -14,7 +14,7 @@ from collections.abc import Callable
 from functools import partial
 
 from dynakv import limits
-from dynakv.core.layout import NodeId
+from dynakv.core.layout import Layout, NodeId
 from dynakv.core.raft.member import Role
 from dynakv.core.raft.messages import Kind, MemberId, Message
 from dynakv.core.raft_rows import data_keyspace
@@ -49,11 +49,9 @@ class Consensus:
         self._ticking = False
         self._loading = RaftLoading(ctx, self._loaded, self._stays_out)
         self._peers = RaftPeers(ctx)
-        held = [p for p in ctx.by_id.values() if p.raft]
-        for placement in held:
-            self._loading.load(placement)
-        if held:
-            ctx.at(ctx.now.mono_ms + ctx.config.raft_balance_ms, self._look_around)
+        self._looking = False
+        self._layout: Layout | None = None
+        self._follow_layout()
 
     def placement(self, keyspace: int) -> Placement | None:
         """Return the Raft keyspace of that id."""
@@ -64,8 +62,9 @@ class Consensus:
 
     def busy(self, where: Where) -> None:
         """Take note that a group has something to do at the end of the turn."""
-        self._busy[where] = None
-        self.wake(where)
+        if where in self.groups:
+            self._busy[where] = None
+            self.wake(where)
 
     def wake(self, where: Where) -> None:
         """Let time go on in a group."""
@@ -134,6 +133,8 @@ class Consensus:
 
     def flush(self) -> None:
         """Let every busy group do what it can, write for all of them at once, send the frames."""
+        if self._ctx.layout is not self._layout:
+            self._follow_layout()
         if self._busy:
             self._take_turns()
         if self._told_to_sleep:
@@ -293,10 +294,18 @@ class Consensus:
                 told = (*group.where, group.raft.member.term)
                 self._sleeping.setdefault(peer, []).append(told)
 
+    def _look_around_later(self) -> None:
+        if not self._looking:
+            self._looking = True
+            ctx = self._ctx
+            ctx.at(ctx.now.mono_ms + ctx.config.raft_balance_ms, self._look_around)
+
     def _look_around(self) -> None:
         """Wake the groups whose leader's node seems lost; hand over what others should lead."""
         ctx = self._ctx
-        ctx.at(ctx.now.mono_ms + ctx.config.raft_balance_ms, self._look_around)
+        self._looking = False
+        if self.groups:
+            self._look_around_later()
         for where, group in self.groups.items():
             leader = group.leader
             if where not in self._awake:
@@ -320,15 +329,18 @@ class Consensus:
 
     # --- layout ------------------------------------------------------------------------------
 
-    def follow_layout(self) -> None:
+    def _follow_layout(self) -> None:
         """Let go of the groups of dropped keyspaces, load those of new ones."""
         ctx = self._ctx
+        self._layout = ctx.layout
         for where in [w for w in self.groups if self.placement(w[0]) is None]:
             self.groups[where].drop()
             self._let_go(where)
+        self._peers.forget_dropped()
         for placement in list(ctx.by_id.values()):
             if placement.raft:
                 self._loading.load(placement)
+                self._look_around_later()
 
 
 def _preferred(group: Group) -> MemberId:

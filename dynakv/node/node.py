@@ -66,6 +66,7 @@ from dynakv.node.messages import (
 from dynakv.node.minorities import Minorities
 from dynakv.node.put import PutBatch, put_bytes
 from dynakv.node.raft import Raft
+from dynakv.node.raft_figures import RaftFigures, raft_figures
 from dynakv.node.raft_messages import (
     Execute,
     FetchSnapshot,
@@ -238,6 +239,10 @@ class Node:
         return node_figures(
             self._ctx, self._commit_sequence, self._hints.pending(), self.collection
         )
+
+    def raft_figures(self) -> list[RaftFigures]:
+        """Return what the node knows of its Raft groups."""
+        return raft_figures(self._ctx, self.raft.consensus)
 
     def header(self) -> Header:
         """Return what heads a frame that leaves now."""

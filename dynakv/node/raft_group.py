@@ -140,6 +140,9 @@ class Group:
     def propose(self, command: Command, then: Decided) -> None:
         """Run a command with a request id; asked for twice, it is proposed once while it waits."""
         assert command.client, "only a command with a request id can be waited for"
+        if self.broken:
+            then(Verdict.LOST)
+            return
         name = (command.client, command.sequence)
         waiting = self._waiting.get(name)
         if waiting is not None:
@@ -150,12 +153,15 @@ class Group:
 
     def confirm(self, then: Confirmed) -> None:
         """Learn when what is applied here includes all that was committed before now."""
-        self._asked_reads.append(then)
+        if self.broken:
+            then(Verdict.LOST)
+        else:
+            self._asked_reads.append(then)
 
     def pass_time(self, time: int, then: Confirmed) -> None:
         """Let group time reach `time`: a command that does nothing else carries it."""
-        if self.state.time >= time:
-            then(Verdict.DONE)
+        if self.state.time >= time or self.broken:
+            then(Verdict.LOST if self.broken else Verdict.DONE)
             return
         if not any(wanted >= time for wanted, _ in self._timed):
             self._pending.append(Command(time + 1, 0, ()))
@@ -363,6 +369,9 @@ class Group:
         """Tell whoever waits that the group is no more: its keyspace was dropped."""
         self.broken = True
         self._lose(Verdict.LOST)
+        quiet, self._quiet = self._quiet, []
+        for gone in quiet:
+            gone()
 
     def _end_timed(self, verdict: Verdict) -> None:
         timed, self._timed = self._timed, []

@@ -137,7 +137,7 @@ class RaftLoading:
     def _make(
         self, placement: Placement, where: Where, state: GroupState, entries: list[Entry]
     ) -> None:
-        if self._ctx.by_id.get(where[0]) is not placement:
+        if where[0] not in self._ctx.by_id:
             return  # dropped meanwhile
         nodes: dict[MemberId, NodeId] = {
             member_id(where[0], node): node for node in placement.replicas[where[1]]

@@ -48,6 +48,15 @@ class RaftPeers:
             fact = Remember({name: incarnation.to_bytes(8, "big")})
             self._ctx.ask(STORE, fact, 0, partial(self._durable, name, incarnation))
 
+    def forget_dropped(self) -> None:
+        """Forget the peers of keyspaces that the layout does not have any more."""
+        kept = {f"{keyspace:016x}" for keyspace in self._ctx.by_id}
+        gone = [name for name in self._bound if name.split("/")[1] not in kept]
+        for name in gone:
+            del self._bound[name]
+        if gone:
+            self._ctx.ask(STORE, Remember(dict.fromkeys(gone)), 0, _ignored)
+
     def _durable(self, name: str, incarnation: int, _: object) -> None:
         self._bound[name] = incarnation
         for then in self._binding.pop(name):
@@ -56,6 +65,10 @@ class RaftPeers:
     def _again(self, name: str, incarnation: int, then: Callable[[], None]) -> None:
         if self._bound[name] == incarnation:
             then()
+
+
+def _ignored(_: object) -> None:
+    """Nobody waits for it."""
 
 
 def _bound_in(facts: Mapping[str, bytes]) -> dict[str, int]:

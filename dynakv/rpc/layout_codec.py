@@ -9,7 +9,7 @@ from typing import Final, assert_never
 from msgspec import UNSET, UnsetType
 
 from dynakv.core.keyspaces import AlterKeyspace, CreateKeyspace, DropKeyspace, KeyspaceChange
-from dynakv.core.layout import KeyspaceSettings, Level, Mode
+from dynakv.core.layout import KeyspaceSettings, Level, Mode, default_groups
 from dynakv.errors import Failure, Kind, UsageError
 from dynakv.node.layout_messages import (
     AdoptLayout,
@@ -140,7 +140,7 @@ def creation_of(request: keyspaces_pb2.CreateKeyspaceRequest, timeout_ms: int) -
         name=request.name,
         mode=mode,
         replicas=request.replicas if request.HasField("replicas") else defaults.replicas,
-        groups=request.groups if request.HasField("groups") else defaults.groups,
+        groups=request.groups if request.HasField("groups") else default_groups(mode),
         hash_tags=request.hash_tags,
         default_level=level_of(request.default_level) or defaults.default_level,
         default_ttl_ms=request.default_ttl_ms,

@@ -45,6 +45,7 @@ from dynakv.node.messages import (
     Scan,
     Scanned,
 )
+from dynakv.node.raft_messages import RaftStep
 from dynakv.rpc import codec
 from dynakv.rpc.ports import Inbox
 from dynakv.rpc.raft_codec import fits_raft
@@ -150,7 +151,7 @@ class _Link:
         timeout_ms = ask.deadline_ms - self._mono_ms()
         message = ask.message
         assert isinstance(message, PeerMessage)
-        lane = self._control if isinstance(message, Beat) else self._data
+        lane = self._control if _is_control(message) else self._data
         # A peer counts as up by its heartbeats: none before everything else can reach it, too.
         if timeout_ms <= 0 or not all(lane.is_open for lane in self._lanes()):
             return Reason.UNREACHABLE
@@ -342,6 +343,13 @@ class _Lane:
         if not heard and not isinstance(reply, Failed):
             reply = Failed(Reason.BROKEN)  # a stranger has it: that is no replica's answer
         self._link.inbox.replied(ask.call, reply)
+
+
+def _is_control(message: object) -> bool:
+    """Say whether a message must not wait behind data: a sign of life, votes, Raft's heartbeats."""
+    if isinstance(message, RaftStep):
+        return not any(one.entries for one in message.messages)
+    return isinstance(message, Beat)
 
 
 def _fits(message: object, reply: PeerReply) -> bool:

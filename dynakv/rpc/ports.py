@@ -18,6 +18,7 @@ from dynakv.node.messages import (
     PeerMessage,
     PeerReply,
 )
+from dynakv.node.raft_figures import RaftFigures
 from dynakv.node.tasks import TaskFigures
 
 
@@ -71,6 +72,9 @@ class Inbox(Protocol):
 
     def figures(self) -> Figures:
         """Return what the node knows of itself."""
+
+    def raft_figures(self) -> list[RaftFigures]:
+        """Return what the node knows of its Raft groups, sorted by keyspace and group."""
 
     async def store_figures(self) -> StoreFigures:
         """Return how much lies on disk; a disk may hang. Raises StorageError."""

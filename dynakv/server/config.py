@@ -34,6 +34,7 @@ from dynakv.core.layout import (
     Member,
     Mode,
     NodeId,
+    default_groups,
     first_layout,
 )
 from dynakv.errors import UsageError
@@ -187,7 +188,7 @@ class KeyspaceEntry(_Section):
     name: KeyspaceName
     mode: Annotated[Mode, BeforeValidator(checks.mode)] = Mode.LEADERLESS
     replicas: Annotated[Int, Field(ge=1, le=limits.REPLICAS_MAX)] = 3
-    groups: Annotated[Int, BeforeValidator(checks.groups)] = 256
+    groups: Annotated[Int, BeforeValidator(checks.groups)] = 256  # in Raft mode 16
     hash_tags: bool = False
     default_level: Level = Level.QUORUM
     default_ttl_ms: Annotated[Int, Field(ge=0, le=limits.TTL_MS_MAX)] = 0
@@ -254,7 +255,7 @@ class Config(BaseSettings):
                 k.name,
                 k.mode,
                 k.replicas,
-                k.groups,
+                k.groups if "groups" in k.model_fields_set else default_groups(k.mode),
                 k.hash_tags,
                 k.default_level,
                 k.default_ttl_ms,

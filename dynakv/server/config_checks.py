@@ -88,7 +88,7 @@ def mode(value: object) -> object:
     """Refuse by name the modes that this version does not have."""
     for later, what in LATER_MODES.items():
         if value in (later, later.value):
-            raise ValueError(f"this version has no {what} yet; the only mode is 'leaderless'")
+            raise ValueError(f"this version has no {what} yet; there are 'leaderless' and 'raft'")
     return value
 
 

@@ -48,6 +48,7 @@ from dynakv.node.messages import (
 )
 from dynakv.node.node import Node
 from dynakv.node.put import put_bytes
+from dynakv.node.raft_figures import RaftFigures
 from dynakv.node.raft_messages import Execute
 from dynakv.node.repair_messages import ScanLeaves
 from dynakv.node.tasks import TaskFigures
@@ -232,6 +233,10 @@ class Driver:
         """Return what the node knows of itself."""
         queues = QueueFigures(self.unanswered(), self._peer_keys, limits.INBOX_CLIENT_KEYS_MAX)
         return Figures(self._node.figures(), self._clocks().mono_ms - self._began_ms, queues)
+
+    def raft_figures(self) -> list[RaftFigures]:
+        """Return what the node knows of its Raft groups."""
+        return self._node.raft_figures()
 
     async def store_figures(self) -> StoreFigures:
         """Return how much lies on disk. Raises StorageError."""

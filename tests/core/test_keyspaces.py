@@ -61,7 +61,6 @@ INVALID, PRECONDITION = Kind.INVALID, Kind.PRECONDITION
         (LAYOUT, create(redis_number=0), INVALID, "0 is that of keyspace 'default'"),
         (LAYOUT, create(redis_number=64), INVALID, "redis_number is 64: 1 to 63 is allowed"),
         (LAYOUT, create(redis_number=2), PRECONDITION, "keyspace 'users' has it"),
-        (LAYOUT, create(mode=Mode.RAFT), PRECONDITION, "mode is 'raft': Raft keyspaces"),
         (LAYOUT, create(mode=Mode.ORDERED), PRECONDITION, "mode is 'ordered': ordered keyspaces"),
         (LAYOUT, create("users"), PRECONDITION, "keyspace 'users' exists already"),
         (FULL, create(), PRECONDITION, "there are 64 keyspaces: at most 64 are allowed"),

@@ -2,8 +2,13 @@
 
 from dynakv.core.commands import Append, Done, IfAbsent, Increment, Unmet
 from dynakv.core.commands import Put as PutOne
+from dynakv.core.facts import RAFT_PEER
+from dynakv.core.keyspaces import CreateKeyspace, DropKeyspace
+from dynakv.core.layout import KeyspaceSettings, Mode
+from dynakv.core.raft_rows import hidden_keyspaces
 from dynakv.node.messages import Refused
 from dynakv.node.raft_messages import Execute, Executed, FetchSnapshot, SnapshotPage
+from tests.node.cluster import warmed
 from tests.node.raft_nodes import RaftNodes
 
 
@@ -76,3 +81,21 @@ def test_a_snapshot_that_nobody_offered_is_gone() -> None:
     replies: list[object] = []
     nodes.nodes["n1"].raft.asked("n2", FetchSnapshot(nodes.keyspace_id, 0, 5, 0), replies.append)
     assert replies == [SnapshotPage(True, [], [], last=False)]
+
+
+def test_a_keyspace_is_made_and_dropped_while_nodes_serve() -> None:
+    nodes = warmed()
+    nodes.ask(CreateKeyspace(KeyspaceSettings("r", mode=Mode.RAFT, groups=2)), "n2")
+    nodes.pass_ms(3_000)
+    (part,) = nodes.ask(Execute("r", [(Increment(b"k", 1),)]), "n3")
+    assert isinstance(part, Executed)
+    keyspace = nodes.nodes["n1"].context.by_name["r"].keyspace_id
+    places = (keyspace, *hidden_keyspaces(keyspace))
+    assert all(any(w[0] in places for w in disk.rows) for disk in nodes.disks.values())
+    nodes.ask(DropKeyspace("r"), "n1")
+    nodes.pass_ms(5_000)
+    assert not any(w[0] in places for disk in nodes.disks.values() for w in disk.rows)
+    assert all(not node.raft.consensus.groups for node in nodes.nodes.values())
+    assert not any(
+        name.startswith(RAFT_PEER) for disk in nodes.disks.values() for name in disk.facts
+    )

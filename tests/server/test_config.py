@@ -183,17 +183,10 @@ def test_every_flag_names_a_field(config_file: Path) -> None:
             "keyspaces[0].default_level = \"two\" (FILE): must be 'one', 'quorum' or 'all'",
         ),
         (
-            "[[keyspaces]]\nname = 'a'\nmode = 'raft'\n",
-            (
-                'keyspaces[0].mode = "raft" (FILE): this version has no Raft keyspaces '
-                "(linearizable through a log) yet; the only mode is 'leaderless'"
-            ),
-        ),
-        (
             "[[keyspaces]]\nname = 'a'\nmode = 'ordered'\n",
             (
                 'keyspaces[0].mode = "ordered" (FILE): this version has no ordered keyspaces '
-                "(linearizable by two rounds of a quorum) yet; the only mode is 'leaderless'"
+                "(linearizable by two rounds of a quorum) yet; there are 'leaderless' and 'raft'"
             ),
         ),
         (

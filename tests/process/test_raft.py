@@ -1,0 +1,72 @@
+"""Claims about real nodes with a keyspace in Raft mode: exactly once, through kills."""
+
+import asyncio
+import functools
+from pathlib import Path
+from random import Random
+
+import pytest
+
+from dynakv.v1 import kvstore_pb2 as pb
+from tests.process.harness import Clients, Cluster, bounded_by, eventually, planned
+
+pytestmark = pytest.mark.slow
+INCREMENTS = 60
+CLIENTS = 4
+RAFT = "[[keyspaces]]\nname = 'log'\nmode = 'raft'\ngroups = 4\n"
+
+
+def configured(cluster: Cluster, directory: Path) -> None:
+    """Give every node the Raft keyspace."""
+    for node in cluster.nodes:
+        file = directory / f"{node.node_id}.toml"
+        file.write_text(RAFT)
+        node.words = [*node.words, "--config", str(file)]
+
+
+def increment(key: bytes, client: int, sequence: int, issued_ms: int) -> pb.ExecuteRequest:
+    request_id = pb.RequestId(
+        client=client, sequence=sequence, settled_below=sequence, issued_ms=issued_ms
+    )
+    operation = pb.Operation(key=key, increment=1)
+    batch = pb.Batch(operations=[operation], request_id=request_id)
+    return pb.ExecuteRequest(keyspace="log", batch=batch)
+
+
+@bounded_by(150)
+async def test_every_increment_counts_once_though_nodes_are_killed(tmp_path: Path) -> None:
+    random = Random(5)
+    with planned(tmp_path) as cluster:
+        configured(cluster, tmp_path)
+        await cluster.start()
+        async with Clients(cluster) as clients:
+            await clients.until_serving()
+            handshake = await clients[0].Handshake(pb.HandshakeRequest())
+            issued_ms = handshake.wall_ms
+
+            async def count(number: int) -> None:
+                for sequence in range(1, INCREMENTS + 1):
+                    request = increment(b"counter", number + 1, sequence, issued_ms)
+                    await eventually(
+                        lambda r=request: clients[random.randrange(3)].Execute(r, timeout=3)  # type: ignore[misc]
+                    )
+
+            async def trouble() -> None:
+                for place in (0, 1, 2):
+                    await asyncio.sleep(1.5)
+                    cluster[place].kill()
+                    await asyncio.sleep(0.5)
+                    cluster[place].start()
+                    await cluster[place].ready()
+
+            await asyncio.gather(trouble(), *(count(number) for number in range(CLIENTS)))
+            for place in range(3):
+                request = pb.GetRequest(keyspace="log", key=b"counter")
+                found = await eventually(functools.partial(clients[place].Get, request, timeout=3))
+                assert found.value == b"%d" % (CLIENTS * INCREMENTS)
+        cluster.kill()
+        await cluster.start()
+        async with Clients(cluster) as clients:
+            request = pb.GetRequest(keyspace="log", key=b"counter")
+            found = await eventually(functools.partial(clients[1].Get, request, timeout=3))
+            assert found.value == b"%d" % (CLIENTS * INCREMENTS)
