@@ -303,9 +303,25 @@ class RaftWorkload:
         process = self.random.choice(self._processes)
         if node is not None:
             process = self._processes[node]
+        elif isinstance(message, Get) and self.random.random() < 0.4:
+            process = self._eldest_leader() or process
         self.timeline.after(self._way_us(), process.client, message, _Door(self, attempt))
         patience_us = (self._knobs.attempt_ms + 500) * MS + SECOND
         self.timeline.after(patience_us, attempt.end, None)
+
+    def _eldest_leader(self) -> Process | None:
+        """Return the process that believes that it leads, and of several the one with least right.
+
+        A read there shows whether a leader makes sure of itself before it answers.
+        """
+        claims = [
+            (group.raft.member.term, process.name, process)
+            for process in self._processes
+            if process.node is not None
+            for group in process.node.raft.consensus.groups.values()
+            if group.leads
+        ]
+        return min(claims)[2] if claims else None
 
     def _way_us(self) -> int:
         return 100 + self.random.randrange(2 * MS)
