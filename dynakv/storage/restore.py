@@ -7,8 +7,8 @@ incarnation is drawn, because it is the writer in this node's stamps and part of
 the former life has issued stamps that nobody here remembers; the clock's ceiling is put above
 everything that snapshot, old directory and wall clock say. Of the two layouts the newer is kept,
 and that the node may have had a still newer one in force is remembered (`facts.RESTORED`).
-What the snapshot remembers of hash trees and of peers is dropped: they have changed since. A node
-with keyspaces in Raft mode is refused: it would have to return as another member of their groups.
+What the snapshot remembers of hash trees and of peers is dropped: they have changed since. In the
+groups of keyspaces in Raft mode another incarnation takes no part (`node/raft_loading.py`).
 
 Everything is done to a copy under another name. The old database goes aside with its log, in a
 folder of its own, before the copy takes its place; a restore that was interrupted in between leaves
@@ -30,7 +30,7 @@ from msgspec import Struct
 from dynakv import limits
 from dynakv.core import facts
 from dynakv.core import layout as layouts
-from dynakv.core.layout import Layout, Mode
+from dynakv.core.layout import Layout
 from dynakv.errors import StorageError, UsageError
 from dynakv.storage import batchlog, schema, snapshot
 from dynakv.storage import directory as directories
@@ -111,7 +111,6 @@ def _restore(directory: Directory, source: Path, rows: int, *, discard: bool) ->
     if old is not None:
         _refuse_foreign(directory.path, source, new, old)
     layout = new.layout if old is None or old.layout.epoch < new.layout.epoch else old.layout
-    _refuse_raft(source, layout)
     incarnation = secrets.randbits(64) or 1
     ceiling_ms = max(
         time.time_ns() // 1_000_000, new.ceiling_ms, 0 if old is None else old.ceiling_ms
@@ -187,16 +186,6 @@ def _refuse_foreign(path: Path, source: Path, new: _Former, old: _Former) -> Non
             f"snapshot {source} is of cluster {new.layout.cluster_id:016x}, data directory {path} "
             f"belongs to cluster {old.layout.cluster_id:016x}"
         )
-
-
-def _refuse_raft(source: Path, layout: Layout) -> None:
-    """A member that lost its term, vote and log must not vote again under its old id."""
-    for keyspace in layout.keyspaces:
-        if keyspace.settings.mode is Mode.RAFT:
-            raise UsageError(
-                f"snapshot {source} cannot be restored: keyspace {keyspace.settings.name!r} is in "
-                "Raft mode, and this node's votes and log since the snapshot would be forgotten"
-            )
 
 
 def _refuse_without_room(path: Path, source: Path) -> None:

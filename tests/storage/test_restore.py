@@ -15,7 +15,6 @@ from dynakv.core.layout import (
     KeyspaceSettings,
     Layout,
     Member,
-    Mode,
     NodeId,
     decode,
     encode,
@@ -48,23 +47,6 @@ def with_store(
         return store
 
     return asyncio.run(run())
-
-
-def test_a_node_with_keyspaces_in_raft_mode_is_not_restored(tmp_path: Path) -> None:
-    settings = [KeyspaceSettings("default", groups=16), KeyspaceSettings("r", mode=Mode.RAFT)]
-    layout = encode(first_layout(MEMBERS, settings))
-
-    async def make() -> None:
-        store = await Store.open(tmp_path / "d", "n1", layout)
-        snapshots = Snapshots(store)
-        snapshots.begin("s")
-        await snapshots.wait()
-        await store.close()
-
-    asyncio.run(make())
-    with pytest.raises(UsageError, match=r"keyspace 'r' is in Raft mode"):
-        restore(tmp_path / "d", tmp_path / "d" / "snapshots" / "s.db")
-    assert list((tmp_path / "d").glob("dynakv.db.replaced*")) == []
 
 
 def snapshot_of(path: Path, node_id: str = "n1") -> Path:
