@@ -108,6 +108,7 @@ def test_large_batches_do_not_share_a_message(raft: RaftWorld) -> None:
     client.send_all([b"MSETNX", *(word for key in keys for word in (key, b"1"))], "INCR n")
     client.send_all([b"MSETNX", *(word for key in keys for word in (key, b"2"))])
     raft.run()
+    assert [sum(map(len, message.batches)) for message in raft.asked()] == [601, 600]
     assert client.replies() == [1, 1, 0]
 
 
