@@ -7,21 +7,32 @@ replicas: nothing was done, try again); 3 unknown outcome (the write may have ha
 """
 
 import os
-import sys
-from collections.abc import Awaitable, Callable
 from enum import Enum
-from typing import TYPE_CHECKING, Annotated, Final, NoReturn, TypeVar
+from typing import TYPE_CHECKING, Annotated, Final, NoReturn
 
 import typer
 
 from dynakv import limits
-from dynakv.client import terminal
-from dynakv.client.exits import EXIT_CODES, EXIT_NOT_FOUND
-from dynakv.core.layout import Level
+from dynakv.client import cli_writes, terminal
+from dynakv.client.cli_options import (
+    Endpoints,
+    Key,
+    Keyspace,
+    LevelOption,
+    Replicas,
+    Timeout,
+    key_of,
+    no_value,
+    print_version,
+    reach_of,
+    run,
+)
+from dynakv.client.exits import EXIT_CODES
 from dynakv.errors import UsageError
 
 if TYPE_CHECKING:
-    from dynakv.client.connection import Connection, Reach, Value, Version
+    from dynakv.client.atomic_connection import AtomicConnection
+    from dynakv.client.connection import Connection, Value
 
 HELP: Final = """Read and write keys of a DynaKV cluster; without a command at a prompt.
 
@@ -50,61 +61,7 @@ def _bare() -> None:
 
 
 app = terminal.application("dynakv-cli", HELP, _bare)
-
-Result = TypeVar("Result")
-Key = Annotated[str, typer.Argument(metavar="KEY", help="1 to 4,096 bytes.")]
-Endpoints = Annotated[
-    str | None,
-    typer.Option(
-        "--endpoints",
-        "-e",
-        metavar="HOST:PORT,...",
-        help="Nodes to try, in this order. [default: $DYNAKV_ENDPOINTS, else 127.0.0.1:50051]",
-    ),
-]
-Keyspace = Annotated[str, typer.Option("--keyspace", "-k", metavar="NAME")]
-LevelOption = Annotated[
-    Level | None, typer.Option("--level", help="Replicas to wait for. [default: the keyspace's]")
-]
-Replicas = typer.Option(metavar="N", help="Replicas to wait for, instead of a level.")
-Timeout = Annotated[
-    str | None, typer.Option("--timeout", metavar="TIME", help="As 500ms or 5s. [default: 2s]")
-]
-
-
-@app.command()
-def put(
-    key: Key,
-    value: Annotated[
-        str | None,
-        typer.Argument(metavar="VALUE", help="Read from stdin where left out; not empty there."),
-    ] = None,
-    *,
-    ttl: Annotated[
-        str | None, typer.Option("--ttl", metavar="TIME", help="Expire after this: 30s, 12h, 7d.")
-    ] = None,
-    keep_ttl: Annotated[
-        bool, typer.Option("--keep-ttl", help="Leave the deadline that the key has.")
-    ] = False,
-    level: LevelOption = None,
-    w: Annotated[int | None, Replicas] = None,
-    keyspace: Keyspace = "default",
-    timeout: Timeout = None,
-    endpoints: Endpoints = None,
-) -> None:
-    """Write a key; print OK and the stamp of the write."""
-    from dynakv.client import texts
-
-    ttl_ms = 0 if ttl is None else texts.ttl_ms(ttl)
-    if ttl_ms and keep_ttl:
-        raise UsageError("--ttl and --keep-ttl exclude each other")
-    reach = _reach(keyspace, level, w, "--w", timeout)
-    content = _value(value)
-
-    async def write(connection: "Connection") -> "Version":
-        return await connection.put(_key(key), content, reach, ttl_ms=ttl_ms, keep_ttl=keep_ttl)
-
-    _print_version(_run(endpoints, write))
+cli_writes.register(app)
 
 
 @app.command()
@@ -121,6 +78,10 @@ def get(
     stamp: Annotated[
         bool, typer.Option("--stamp", help="Also say stamp and deadline, on stderr.")
     ] = False,
+    max_age: Annotated[
+        str | None,
+        typer.Option("--max-age", metavar="TIME", help="It may be so old. Raft keyspaces only."),
+    ] = None,
     level: LevelOption = None,
     r: Annotated[int | None, Replicas] = None,
     keyspace: Keyspace = "default",
@@ -130,17 +91,22 @@ def get(
     """Print the value of a key and a newline; exit 1 where there is none."""
     if raw and output not in (None, Output.RAW):
         raise UsageError("--raw and --output exclude each other")
-    reach = _reach(keyspace, level, r, "--r", timeout)
+    reach = reach_of(keyspace, level, r, "--r", timeout)
+    max_age_ms = -1 if max_age is None else _age_ms(max_age)
+    if max_age_ms >= 0 and (level is not None or r is not None):
+        raise UsageError("--level and --r are for leaderless keyspaces, --max-age for others")
 
-    async def read(connection: "Connection") -> "Value":
-        return await connection.get(_key(key), reach)
+    async def read(connection: "AtomicConnection") -> "Value":
+        if max_age_ms >= 0:
+            return await connection.get_stale(key_of(key), max_age_ms, reach)
+        return await connection.get(key_of(key), reach)
 
-    found = _run(endpoints, read)
+    found = run(endpoints, read)
     if stamp:
         _say_stamp(found)
     if found.value is None:
-        _no_value(key)
-    _print_value(_key(key), found, Output.RAW if raw else output)
+        no_value(key)
+    _print_value(key_of(key), found, Output.RAW if raw else output)
 
 
 @app.command()
@@ -154,15 +120,15 @@ def delete(
     endpoints: Endpoints = None,
 ) -> None:
     """Delete keys one by one, whether they exist or not; print OK and the stamp of each."""
-    reach = _reach(keyspace, level, w, "--w", timeout)
-    names = [_key(key) for key in keys]
+    reach = reach_of(keyspace, level, w, "--w", timeout)
+    names = [key_of(key) for key in keys]
 
     async def remove(connection: "Connection") -> None:
         for name in names:
             # Printed at once: what was done before a failure must be known.
-            _print_version(await connection.delete(name, reach))
+            print_version(await connection.delete(name, reach))
 
-    _run(endpoints, remove)
+    run(endpoints, remove)
 
 
 @app.command()
@@ -180,12 +146,12 @@ def expire(
     from dynakv.client import texts
 
     ttl_ms = texts.ttl_ms(ttl, "TIME")
-    reach = _reach(keyspace, level, w, "--w", timeout)
+    reach = reach_of(keyspace, level, w, "--w", timeout)
 
     async def change(connection: "Connection") -> bool:
-        return await connection.expire(_key(key), ttl_ms, reach)
+        return await connection.expire(key_of(key), ttl_ms, reach)
 
-    _print_applied(key, _run(endpoints, change))
+    _print_applied(key, run(endpoints, change))
 
 
 @app.command()
@@ -199,12 +165,12 @@ def persist(
     endpoints: Endpoints = None,
 ) -> None:
     """Take the deadline off an existing key; exit 1 where there is none."""
-    reach = _reach(keyspace, level, w, "--w", timeout)
+    reach = reach_of(keyspace, level, w, "--w", timeout)
 
     async def change(connection: "Connection") -> bool:
-        return await connection.persist(_key(key), reach)
+        return await connection.persist(key_of(key), reach)
 
-    _print_applied(key, _run(endpoints, change))
+    _print_applied(key, run(endpoints, change))
 
 
 @app.command("list")
@@ -237,7 +203,7 @@ def list_keys(
 
     if prefix and (start or end):
         raise UsageError("PREFIX excludes --start and --end")
-    reach = _reach(keyspace, None, None, "", timeout or f"{listing.TIMEOUT_MS}ms")
+    reach = reach_of(keyspace, None, None, "", timeout or f"{listing.TIMEOUT_MS}ms")
     wanted = Range(os.fsencode(prefix), os.fsencode(start), os.fsencode(end), keys_only or count)
     most = texts.count(limit, "--limit") if limit is not None else None
 
@@ -246,7 +212,7 @@ def list_keys(
             connection, wanted, most, reach, None if count else output.value, keys_only=keys_only
         )
 
-    shown = _run(endpoints, read)
+    shown = run(endpoints, read)
     if count:
         print(shown)
 
@@ -274,12 +240,12 @@ def batch(
     """
     from dynakv.client import batch_run
 
-    reach = _reach(keyspace, level, w, "--w", timeout)
+    reach = reach_of(keyspace, level, w, "--w", timeout)
 
     async def write(connection: "Connection") -> int:
         return await batch_run.run(connection, file, form.value if form else None, reach)
 
-    raise typer.Exit(_run(endpoints, write))
+    raise typer.Exit(run(endpoints, write))
 
 
 @app.command()
@@ -293,38 +259,6 @@ def main() -> NoReturn:
     terminal.run("dynakv-cli", app, EXIT_CODES)
 
 
-def _run(endpoints: str | None, use: "Callable[[Connection], Awaitable[Result]]") -> Result:
-    """Return what `use` makes of a connection to the first endpoint that can be reached."""
-    import asyncio
-
-    from dynakv.client.connection import Connection
-    from dynakv.client.endpoints import endpoints as chosen
-
-    names = chosen(endpoints)
-
-    async def connected() -> Result:
-        async with Connection(names) as connection:
-            return await use(connection)
-
-    return asyncio.run(connected())
-
-
-def _reach(
-    keyspace: str, level: Level | None, replicas: int | None, flag: str, timeout: str | None
-) -> "Reach":
-    from dynakv.client import texts
-    from dynakv.client.connection import Reach
-
-    if replicas is not None and not 1 <= replicas <= limits.REPLICAS_MAX:
-        raise UsageError(f"{flag} = {replicas}: must be between 1 and {limits.REPLICAS_MAX}")
-    if replicas is not None and level is not None:
-        raise UsageError(f"{flag} and --level exclude each other")
-    timeout_ms = 0
-    if timeout is not None:
-        timeout_ms = texts.duration_ms(timeout, "--timeout", limits.DEADLINE_MS_MAX)
-    return Reach(keyspace, level, replicas or 0, timeout_ms)
-
-
 def _prompt(endpoints: str | None, keyspace: str) -> NoReturn:
     from dynakv.client import prompt
     from dynakv.client.endpoints import endpoints as chosen
@@ -332,31 +266,10 @@ def _prompt(endpoints: str | None, keyspace: str) -> NoReturn:
     raise typer.Exit(prompt.run(chosen(endpoints), keyspace))
 
 
-def _key(text: str) -> bytes:
+def _age_ms(text: str) -> int:
     from dynakv.client import texts
 
-    return texts.key_bytes(text)
-
-
-def _value(text: str | None) -> bytes:
-    most = limits.VALUE_BYTES_HARD_MAX
-    if text is not None:
-        value = os.fsencode(text)
-    elif sys.stdin is None or sys.stdin.isatty():
-        raise UsageError("VALUE is missing; give it as a word or pipe it in")
-    else:
-        value = sys.stdin.buffer.read(most + 1)
-        if not value:  # a forgotten VALUE in a cron job must not erase one
-            raise UsageError('VALUE is missing and stdin is empty; an empty value is given as ""')
-    if len(value) > most:
-        raise UsageError(f"VALUE has more than {most} bytes, the most that any node accepts")
-    return value
-
-
-def _print_version(version: "Version") -> None:
-    from dynakv.client import texts
-
-    print("OK", texts.stamp(version.time, version.writer), flush=True)
+    return texts.duration_ms(text, "--max-age", limits.STALE_MS_MAX)
 
 
 def _print_value(key: bytes, found: "Value", form: Output | None) -> None:
@@ -385,11 +298,5 @@ def _say_stamp(found: "Value") -> None:
 
 def _print_applied(key: str, applied: bool) -> None:
     if not applied:
-        _no_value(key)
+        no_value(key)
     print("OK")
-
-
-def _no_value(key: str) -> NoReturn:
-    shown = os.fsencode(key).decode(errors="backslashreplace")
-    terminal.say(f"dynakv-cli: {shown!r} has no value")
-    raise typer.Exit(EXIT_NOT_FOUND)

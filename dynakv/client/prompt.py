@@ -17,9 +17,11 @@ from pathlib import Path
 from typing import Any, Final
 
 from dynakv.client import listing, output, terminal, texts
-from dynakv.client.connection import Connection, Range, Reach
+from dynakv.client.atomic_connection import AtomicConnection
+from dynakv.client.connection import Range, Reach
 from dynakv.client.exits import EXIT_CODES, EXIT_NOT_FOUND
 from dynakv.errors import DynaKVError, RefusedError, UsageError
+from dynakv.v1.kvstore_pb2 import Condition
 
 NAME: Final = "dynakv-cli"
 LIST_KEYS: Final = 100  # of a list without a limit, so that a prompt stays readable
@@ -31,6 +33,10 @@ get KEY                 print its value
 delete KEY...           delete keys
 expire KEY TTL          let a key expire
 persist KEY             take its deadline off
+append KEY VALUE        add to the end of a value (Raft keyspaces, as are the next three)
+incr KEY [BY]           add to a number
+cas KEY EXPECTED VALUE  write where it has this value
+getdel KEY              delete a key and print the value it had
 list [PREFIX [LIMIT]]   print keys and values in order, 100 where no limit is given
 use KEYSPACE            work in another keyspace
 ring, status, key KEY, what-if --down NODE,..., keyspace list|create|...
@@ -48,7 +54,7 @@ class Prompt:
     def __init__(self, endpoints: Sequence[str], keyspace: str, run: Run) -> None:
         """Work through `endpoints`; `run` runs a coroutine to its end in the prompt's loop."""
         self._endpoints = endpoints
-        self._connection = Connection(endpoints)
+        self._connection = AtomicConnection(endpoints)
         self._reach = Reach(keyspace)
         self._run = run
         self._commands: dict[str, Callable[[list[str]], Coroutine[Any, Any, int]]] = {
@@ -57,6 +63,10 @@ class Prompt:
             "delete": self._delete,
             "expire": self._expire,
             "persist": self._persist,
+            "append": self._append,
+            "incr": self._incr,
+            "cas": self._cas,
+            "getdel": self._getdel,
             "list": self._list,
             "use": self._use,
             "help": _help,
@@ -129,6 +139,46 @@ class Prompt:
         (key,) = _counted("persist KEY", words, 1, 1)
         is_applied = await self._connection.persist(texts.key_bytes(key), self._reach)
         return _say_ok() if is_applied else _no_value(key)
+
+    async def _append(self, words: list[str]) -> int:
+        key, value = _counted("append KEY VALUE", words, 2, 2)
+        length = await self._connection.append(
+            texts.key_bytes(key), os.fsencode(value), self._reach
+        )
+        print(length, flush=True)
+        return 0
+
+    async def _incr(self, words: list[str]) -> int:
+        key, by = [*_counted("incr KEY [BY]", words, 1, 2), "1"][:2]
+        try:
+            amount = int(by)
+        except ValueError:
+            raise UsageError(f"BY = {by!r}: must be an integer") from None
+        if abs(amount) >= 1 << 63:
+            raise UsageError(f"BY = {by}: must have 63 bits at most")
+        print(await self._connection.increment(texts.key_bytes(key), amount, self._reach))
+        return 0
+
+    async def _cas(self, words: list[str]) -> int:
+        key, expected, value = _counted("cas KEY EXPECTED VALUE", words, 3, 3)
+        condition = Condition(value=os.fsencode(expected))
+        outcome = await self._connection.put_if(
+            texts.key_bytes(key), os.fsencode(value), condition, self._reach
+        )
+        if outcome.version is not None:
+            return _say_ok(texts.stamp(outcome.version.time, outcome.version.writer))
+        if outcome.found.value is None:
+            return _no_value(key)
+        terminal.say(f"{NAME}: {texts.shown(os.fsencode(key))!r} has another value")
+        return EXIT_NOT_FOUND
+
+    async def _getdel(self, words: list[str]) -> int:
+        (key,) = _counted("getdel KEY", words, 1, 1)
+        found = await self._connection.get_and_delete(texts.key_bytes(key), self._reach)
+        if found.value is None:
+            return _no_value(key)
+        output.write(found.value + b"\n")
+        return 0
 
     async def _list(self, words: list[str]) -> int:
         prefix, limit = [*_counted("list [PREFIX [LIMIT]]", words, 0, 2), "", ""][:2]

@@ -1,5 +1,6 @@
 """How values are written on the command line: keys, durations, stamps, moments, sizes."""
 
+import contextlib
 import os
 import re
 from datetime import UTC, datetime
@@ -7,7 +8,7 @@ from fractions import Fraction
 from typing import Final
 
 from dynakv import limits
-from dynakv.core.hlc import COUNTER_MAX, wall_ms_of
+from dynakv.core.hlc import COUNTER_MAX, reading, wall_ms_of
 from dynakv.errors import UsageError
 
 _UNITS_MS: Final = {
@@ -19,6 +20,7 @@ _UNITS_MS: Final = {
     "w": 7 * 86_400_000,
 }
 _DURATION = re.compile(r"(-?[0-9]{1,20}(?:\.[0-9]{1,6})?)([a-z]*)")
+_STAMP = re.compile(r"(\d{4}-\d\d-\d\dT[\d:]{8})\.(\d{3})Z\+(\d{1,5})@([0-9a-f]{16})")
 _UNITS = ", ".join(_UNITS_MS)
 
 
@@ -44,6 +46,20 @@ def ttl_ms(text: str, name: str = "--ttl") -> int:
 def stamp(time: int, writer: int) -> str:
     """Return a stamp for people: `2026-11-21T07:30:00.123Z+4@00ff...`, counter and writer last."""
     return f"{moment(wall_ms_of(time))}+{time & COUNTER_MAX}@{writer:016x}"
+
+
+def stamp_parts(text: str, name: str) -> tuple[int, int]:
+    """Return the time and the writer of what `stamp` wrote. Raises UsageError."""
+    match = _STAMP.fullmatch(text.strip())
+    if match is not None:
+        with contextlib.suppress(ValueError):  # no such day
+            at = datetime.strptime(match[1], "%Y-%m-%dT%H:%M:%S").replace(tzinfo=UTC)
+            wall_ms = int(at.timestamp()) * 1000 + int(match[2])
+            return reading(wall_ms) + int(match[3]), int(match[4], 16)
+    raise UsageError(
+        f"{name} = {text!r}: must be a stamp as get --stamp shows it, such as "
+        "2026-11-21T07:30:00.123Z+4@00ff00ff00ff00ff"
+    )
 
 
 def moment(wall_ms: int) -> str:

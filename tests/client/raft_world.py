@@ -6,9 +6,10 @@ instead, whichever is asked first.
 """
 
 import asyncio
+import threading
 from collections import deque
-from collections.abc import AsyncIterator, Callable, Coroutine
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from typing import Any
 
 from dynakv import AsyncClient
@@ -124,6 +125,22 @@ async def raft_world() -> AsyncIterator[RaftWorld]:
     finally:
         for server in world.servers:
             await server.stop()
+
+
+@contextmanager
+def raft_world_beside() -> Iterator[RaftWorld]:
+    """Yield three doors that live in a loop of another thread."""
+    loop = asyncio.new_event_loop()
+    thread = threading.Thread(target=loop.run_forever)
+    thread.start()
+    running = raft_world()
+    try:
+        yield asyncio.run_coroutine_threadsafe(running.__aenter__(), loop).result(10)
+    finally:
+        asyncio.run_coroutine_threadsafe(running.__aexit__(None, None, None), loop).result(10)
+        loop.call_soon_threadsafe(loop.stop)
+        thread.join()
+        loop.close()
 
 
 def run_raft(scenario: Callable[[RaftWorld, AsyncClient], Coroutine[Any, Any, None]]) -> None:

@@ -1,7 +1,6 @@
 """What clients do with Raft keyspaces, against real doors and the real meaning of commands."""
 
 import asyncio
-import threading
 from collections.abc import Callable
 from datetime import timedelta
 
@@ -17,6 +16,7 @@ from tests.client.raft_world import (
     is_silent,
     keeps,
     raft_world,
+    raft_world_beside,
     reads_of,
     refuses,
     refuses_first,
@@ -375,25 +375,14 @@ def test_a_keyspace_that_the_client_has_not_heard_of_is_looked_for_first() -> No
 
 
 def test_the_synchronous_client_does_the_same() -> None:
-    loop = asyncio.new_event_loop()
-    thread = threading.Thread(target=loop.run_forever)
-    thread.start()
-    running = raft_world()
-    try:
-        world = asyncio.run_coroutine_threadsafe(running.__aenter__(), loop).result(10)
-        with Client(world.endpoints, keyspace="r") as client:
-            assert client.append("a", "x") == 1
-            assert client.increment("n", 4) == 4
-            assert client.put_if_absent("k", "1").applied
-            assert client.compare_and_set("k", "1", "2").found.value == b"1"
-            assert client.get("k", max_age=1) == b"2"
-            assert client.get_and_delete("k") == b"2"
-            with client.transaction() as change:
-                number = change.increment("n", 1)
-            assert number.result() == 5
-            assert client.transaction().execute() == []
-    finally:
-        asyncio.run_coroutine_threadsafe(running.__aexit__(None, None, None), loop).result(10)
-        loop.call_soon_threadsafe(loop.stop)
-        thread.join()
-        loop.close()
+    with raft_world_beside() as world, Client(world.endpoints, keyspace="r") as client:
+        assert client.append("a", "x") == 1
+        assert client.increment("n", 4) == 4
+        assert client.put_if_absent("k", "1").applied
+        assert client.compare_and_set("k", "1", "2").found.value == b"1"
+        assert client.get("k", max_age=1) == b"2"
+        assert client.get_and_delete("k") == b"2"
+        with client.transaction() as change:
+            number = change.increment("n", 1)
+        assert number.result() == 5
+        assert client.transaction().execute() == []

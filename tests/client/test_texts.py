@@ -117,3 +117,14 @@ def test_a_count_is_a_whole_number_above_0(text: str) -> None:
     assert texts.count("007", "N") == 7
     with pytest.raises(UsageError, match=r"N = .*: must be a whole number of at least 1"):
         texts.count(text, "N")
+
+
+def test_a_stamp_is_read_as_it_was_written() -> None:
+    for time, writer in ((0, 0), ((1_700_000_000_123 << 16) | 4, 0xFF), (1 << 60, (1 << 64) - 1)):
+        assert texts.stamp_parts(texts.stamp(time, writer), "--if-stamp") == (time, writer)
+
+
+@pytest.mark.parametrize("text", ["", "1@2", "2026-02-30T00:00:00.000Z+1@00000000000000ff"])
+def test_what_is_no_stamp_is_refused(text: str) -> None:
+    with pytest.raises(UsageError, match="must be a stamp as get --stamp shows it"):
+        texts.stamp_parts(text, "--if-stamp")
