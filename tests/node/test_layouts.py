@@ -94,3 +94,19 @@ def test_a_maker_that_was_restored_makes_nothing_before_all_members_have_answere
     cluster.pass_ms(3_000)
     assert names(agreed(cluster)) == ["default", "x"]
     assert changed_of(cluster.ask(create("y"), "n1")).epoch == 3
+
+
+def test_the_trees_of_a_new_keyspace_are_known_from_the_beginning_on_nodes_with_rows() -> None:
+    cluster = warmed()
+    cluster.put(b"k", b"v")
+    for node in cluster.nodes:
+        cluster.restart(node)
+    keyspace_id = changed_of(cluster.ask(create(), "n1")).keyspace_id
+    stored_of(cluster.ask(Put("x", [b"k"], [b"v"]), "n1"))
+    roots = []
+    for node in cluster.nodes.values():
+        trees, group = node.context.trees, node.context.by_id[keyspace_id].groups_of([b"k"])[0]
+        assert all(trees.known(keyspace_id, any_group) for any_group in range(16))
+        roots.append(trees.root(keyspace_id, group))
+    assert len(set(roots)) == 1
+    assert roots[0] != trees.root(keyspace_id, (group + 1) % 16)

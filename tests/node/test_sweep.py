@@ -3,7 +3,8 @@
 from dynakv import limits
 from dynakv.core import facts, table
 from dynakv.core.keyspaces import CreateKeyspace, DropKeyspace
-from dynakv.core.layout import KeyspaceSettings, NodeId
+from dynakv.core.layout import KeyspaceSettings, Mode, NodeId
+from dynakv.core.raft_rows import hidden_keyspaces
 from dynakv.core.record import written
 from dynakv.node.hint_shelf import hidden_keyspace
 from dynakv.node.messages import Put
@@ -117,3 +118,18 @@ def test_hints_of_living_keyspaces_are_no_strays() -> None:
     cluster.nodes["n1"]._layouts.sweeper._begin()
     cluster.pass_ms(10)
     assert (hidden, 0, b"h") in cluster.disks["n1"].rows
+
+
+def test_the_rows_of_raft_groups_stay_as_long_as_their_keyspace() -> None:
+    cluster = Cluster(mode=Mode.RAFT)
+    for disk in cluster.disks.values():
+        for hidden in hidden_keyspaces(cluster.keyspace_id):
+            disk.rows[hidden, 0, b"kept"] = written(b"kept", b"v", 0, 1 << 40, 1)
+        disk.rows[7, 0, b"stray"] = written(b"stray", b"v", 0, 1 << 40, 1)
+    for node in cluster.nodes:
+        cluster.restart(node)
+    cluster.pass_ms(5 * limits.SWEEP_PAUSE_MS)
+    for disk in cluster.disks.values():
+        kept = {where[0] for where in disk.rows if where[2] == b"kept"}
+        assert kept == set(hidden_keyspaces(cluster.keyspace_id))
+        assert [where for where in disk.rows if where[2] == b"stray"] == []
