@@ -188,7 +188,7 @@ class Snapshots:
             watch = asyncio.get_running_loop().create_task(self._watch(reader))
             await held.begin()
             await reader.run(partial(_vacuum, target=unfinished, begun=held.end))
-            await reader.run(lambda _: _complete_alone(unfinished))
+            await reader.run(lambda _: _complete_alone(unfinished, self._too_costly))
             await reader.run(lambda _: verify(unfinished))
             size = await reader.run(lambda _: _publish(unfinished, target))
             self._latest = replaced(self._progress(begun), SnapshotState.COMPLETE, size)
@@ -364,8 +364,10 @@ def _vacuum(connection: sqlite3.Connection, target: Path, begun: Callable[[], No
         begun()
 
 
-def _complete_alone(unfinished: Path) -> None:
+def _complete_alone(unfinished: Path, given_up: str) -> None:
     """Say in a snapshot that no batch log belongs to it, unlike to the database it was made of."""
+    if given_up:  # between two statements an interruption ended nothing
+        raise StorageError(given_up)
     connection = sqlite3.connect(unfinished, isolation_level=None)
     try:
         settling.mark(connection, in_use=False)
