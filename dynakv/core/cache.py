@@ -108,6 +108,31 @@ class RecordCache:
         else:
             self._evict(where)
 
+    def stored_all(self, keyspace: int, rows: list[Record]) -> None:
+        """Take the rows that a completed write left behind; as `stored` for each, only faster."""
+        if self._reads:
+            for row in rows:
+                self.stored(keyspace, row.key, row)
+            return
+        entries = self._entries
+        known, move = entries.get, entries.move_to_end
+        for row in rows:
+            where = (keyspace, row.key)
+            old = known(where)
+            value = row.value
+            if (
+                old is not None
+                and value is not None
+                and old.value is not None
+                and old.value_time < row.value_time
+                and len(value) <= len(old.value)
+            ):
+                self.bytes_used += len(value) - len(old.value)
+                entries[where] = row
+                move(where)
+            else:
+                self.stored(keyspace, row.key, row)
+
     def forget(self, keyspace: int, key: bytes) -> None:
         """Drop what is known of a key whose row was removed from the disk."""
         self.stored(keyspace, key, None)

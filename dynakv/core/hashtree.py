@@ -84,6 +84,23 @@ class HashTrees:
         if self._rebuilds and where in self._rebuilds:
             self._update_rebuild(where, key, before, after)
 
+    def update_all(
+        self, keyspace: int, groups: list[int], before: list[Record | None], after: list[Record]
+    ) -> None:
+        """Follow intact rows of a STORE reply; as `update` for each, only faster."""
+        known = self._leaves.get
+        rebuilding = bool(self._rebuilds)
+        for group, old, new in zip(groups, before, after, strict=True):
+            if new is old:
+                continue
+            leaves = known((keyspace, group))
+            if leaves is None or rebuilding:
+                self.update(keyspace, group, new.key, old, new)
+            elif old is None:
+                leaves[xxh3_64_intdigest(new.key) & _LEAF_MASK] ^= new.checksum
+            else:
+                leaves[xxh3_64_intdigest(new.key) & _LEAF_MASK] ^= old.checksum ^ new.checksum
+
     def forget(self, keyspace: int, group: int) -> None:
         """Make a group unknown: its rows were found damaged, or changed behind our back."""
         self._leaves[keyspace, group] = None

@@ -10,6 +10,7 @@ was merged from enough other replicas heals it.
 """
 
 from collections.abc import Iterable, Mapping
+from typing import cast
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -296,7 +297,7 @@ def bytes_in(operation: Operation) -> int:
     """Return how many bytes of keys and values an operation carries. O(records)."""
     match operation:
         case MergeRecords():
-            return sum(len(r.key) + len(r.value or b"") for r in operation.records)
+            return sum([len(r.key) + len(r.value or b"") for r in operation.records])
         case DropRecords() | RemoveRows():
             return sum(map(len, operation.keys))
         case Remember():
@@ -334,10 +335,12 @@ def _merge_records(
             new = record or old
         elif isinstance(old, Damaged):
             new = record if operation.heals else old
+        elif record.value_time > old.value_time and record.expiry_time > old.expiry_time:
+            new = record  # what `merge` would say: nearly every write is such a one
         else:
             new = merge(old, record)
-        if new is not old and isinstance(new, Record):
-            writes[where] = new
+        if new is not old and new is not None:
+            writes[where] = cast("Record", new)  # `old` is the only one that may be damaged
         before.append(old)
         after.append(new)
     return Merged(before, after)

@@ -1,10 +1,10 @@
 """What the sub-machines of one node share: knobs, clocks, asks in flight, timers, effects."""
 
 from collections.abc import Callable
+from heapq import heappop, heappush
 from random import Random
 
 from msgspec import Struct
-from sortedcontainers import SortedDict
 
 from dynakv import limits
 from dynakv.core import facts
@@ -121,6 +121,7 @@ class Placement:
     """One keyspace of the layout in force, in the form that requests need."""
 
     __slots__ = (
+        "_everywhere",
         "epoch",
         "hash_tags",
         "held",
@@ -144,6 +145,7 @@ class Placement:
         # One tuple object per distinct set of replicas, so that equal sets compare by identity.
         distinct: dict[tuple[NodeId, ...], tuple[NodeId, ...]] = {}
         self.replicas = [distinct.setdefault(r, r) for r in map(_in_order, keyspace.placement)]
+        self._everywhere = next(iter(distinct)) if len(distinct) == 1 else None
         mine = [node_id in replicas for replicas in self.replicas]
         self.raft = keyspace.settings.mode is Mode.RAFT
         # Groups whose replicas merge, compare and collect; those of a Raft keyspace have a log.
@@ -162,6 +164,8 @@ class Placement:
 
     def split(self, keys: list[bytes]) -> dict[tuple[NodeId, ...], list[int]]:
         """Return for each distinct set of replicas the indices of its keys, ascending."""
+        if self._everywhere is not None:  # as many nodes as replicas: no need to look
+            return {self._everywhere: list(range(len(keys)))} if keys else {}
         sets: dict[tuple[NodeId, ...], list[int]] = {}
         replicas = self.replicas
         for i, group in enumerate(self.groups_of(keys)):
@@ -239,7 +243,9 @@ class Context:
         # one before a restore, matches nothing.
         self._calls = (remembered.incarnation + remembered.starts) % (1 << 24) << 40
         self._asks: dict[int, tuple[Then, str]] = {}
-        self._timers: SortedDict[int, list[Callable[[], None]]] = SortedDict()
+        # What waits for each moment, and these moments as a heap.
+        self._timers: dict[int, list[Callable[[], None]]] = {}
+        self._due: list[int] = []
 
     def adopt(self, layout: Layout) -> None:
         """Put a durable layout of the same members in force.
@@ -332,19 +338,20 @@ class Context:
         waiting = self._timers.get(bucket)
         if waiting is None:
             self._timers[bucket] = [wake]
+            heappush(self._due, bucket)
         else:
             waiting.append(wake)
 
     def run_timers(self) -> None:
         """Call what is due."""
-        while self._timers and self._timers.peekitem(0)[0] <= self.now.mono_ms:
-            _, due = self._timers.popitem(0)
-            for wake in due:
+        due = self._due
+        while due and due[0] <= self.now.mono_ms:
+            for wake in self._timers.pop(heappop(due)):
                 wake()
 
     def wake_at(self) -> int | None:
         """Return the next monotonic moment at which `run_timers` has work."""
-        return self._timers.peekitem(0)[0] if self._timers else None
+        return self._due[0] if self._due else None
 
     def deadline(self, timeout_ms: int) -> int:
         """Return the end of an attempt that begins now, rounded up to its bucket."""

@@ -72,17 +72,27 @@ class QuorumRead:
     def start(self) -> None:
         """Ask as many replicas as are needed, the own one and live ones first."""
         ctx = self._ctx
+        needed, own = self._needed, ctx.node_id
         asked: dict[NodeId, list[int]] = {}
-        for replicas, entries in self._placement.split(self._findings.keys).items():
+        sets = self._placement.split(self._findings.keys)
+        for replicas, entries in sets.items():
             for position, replica in enumerate(self._by_preference(replicas)):
-                chosen = asked if position < self._needed else self._spare
-                chosen.setdefault(replica, []).extend(entries)
+                chosen = asked if position < needed else self._spare
+                if replica in chosen:
+                    chosen[replica] = chosen[replica] + entries
+                else:
+                    chosen[replica] = entries
         ctx.at(self._deadline_ms, self._expire)
         if self._spare:
             ctx.pace.read(len(self._findings.keys))
             ctx.at(ctx.now.mono_ms + ctx.pace.hedge_after_ms(), self._hedge)
-        for replica in sorted(asked, key=lambda replica: replica == ctx.node_id):
-            self._load(replica, sorted(asked[replica]))
+        if len(sets) > 1:
+            asked = {replica: sorted(entries) for replica, entries in asked.items()}
+        for replica, entries in asked.items():
+            if replica != own:
+                self._load(replica, entries)
+        if own in asked:  # last: the others are further away
+            self._load(own, asked[own])
 
     def _by_preference(self, replicas: tuple[NodeId, ...]) -> list[NodeId]:
         ctx = self._ctx
@@ -90,10 +100,12 @@ class QuorumRead:
         rotated = replicas[turn:] + replicas[:turn]
         own = ctx.node_id
         now_ms, up, slow = ctx.now.mono_ms, ctx.members.up, ctx.pace.slow
-        return sorted(
-            rotated,
-            key=lambda r: 0 if r == own else 3 if not up(r) else 2 if slow(r, now_ms) else 1,
-        )
+        ranks = [
+            0 if r == own else 3 if not up(r) else 2 if slow(r, now_ms) else 1 for r in rotated
+        ]
+        if sum(ranks) < len(ranks):  # all are well, and the own one is among them
+            return [own, *[r for r in rotated if r != own]]
+        return [r for _, _, r in sorted(zip(ranks, range(len(ranks)), rotated, strict=True))]
 
     def _load(self, replica: NodeId, entries: list[int]) -> None:
         ctx, keys = self._ctx, self._findings.keys

@@ -89,28 +89,36 @@ class QuorumWrite:
         ctx, own = self._ctx, self._ctx.node_id
         keys = [record.key for record in self._records]
         asked: dict[NodeId, list[int]] = {}
-        for replicas, entries in self._placement.split(keys).items():
+        sets = self._placement.split(keys)
+        for replicas, entries in sets.items():
             up = sum(replica == own or ctx.members.up(replica) for replica in replicas)
             if up < self._w:
                 self._fail(entries, Kind.UNAVAILABLE, self._too_few("up", up, len(replicas)))
                 continue
             for replica in replicas:
-                asked.setdefault(replica, []).extend(entries)
+                asked[replica] = asked[replica] + entries if replica in asked else entries
         if not asked:
             return  # all refused: no timer that would keep them
+        if len(sets) > 1:
+            asked = {replica: sorted(entries) for replica, entries in asked.items()}
         self._asked = asked
         ctx.at(self._deadline_ms, self._expire)
-        for replica in sorted(asked, key=lambda replica: replica == own):
-            self._ask(replica, sorted(asked[replica]))
+        whole = self._save(self._records)
+        for replica in [replica for replica in asked if replica != own]:
+            self._ask(replica, asked[replica], whole)
+        if own in asked:
+            self._ask(own, asked[own], whole)
 
-    def _ask(self, replica: NodeId, entries: list[int]) -> None:
+    def _save(self, records: list[Record]) -> Save:
+        placement = self._placement
+        return Save(placement.keyspace_id, placement.epoch, records, self._wants_previous)
+
+    def _ask(self, replica: NodeId, entries: list[int], whole: Save) -> None:
+        """Ask for these entries; whoever gets all of them gets one and the same message."""
         ctx = self._ctx
-        records = self._records
-        if len(entries) < len(records):
-            records = [records[i] for i in entries]
-        save = Save(
-            self._placement.keyspace_id, self._placement.epoch, records, self._wants_previous
-        )
+        save = whole
+        if len(entries) < len(whole.records):
+            save = self._save([whole.records[i] for i in entries])
         then = partial(self._saved, replica, entries)
         if replica == ctx.node_id:
             self._replica.save(save, then, own=True)

@@ -6,7 +6,7 @@ before STORE replied; what lies in the cache was read from or written to STORE b
 
 from collections.abc import Callable
 from itertools import repeat
-from typing import cast
+from typing import Final, cast
 
 from msgspec.structs import replace
 
@@ -39,8 +39,10 @@ from dynakv.node.messages import (
     Scan,
     Scanned,
 )
+from dynakv.node.replica_replies import bounded, scattered, whole, without_value
 
 Reply = Callable[[PeerReply], None]
+_SAVED: Final = Saved(None, None)  # all of it, with nothing wanted in return
 
 
 class Replica:
@@ -120,7 +122,7 @@ class Replica:
             loaded = Loaded(
                 None, cast("list[Record | None]", cached), self._floors_of(placement, keys)
             )
-            reply(loaded if own else _bounded(loaded))
+            reply(loaded if own else bounded(loaded))
             return
         missing = [i for i, row in enumerate(cached) if row is MISS]
         rows: list[Row] = [None if row is MISS else row for row in cached]
@@ -149,7 +151,7 @@ class Replica:
                 self._load(placement, load, reply, own=own)
                 return
             loaded = self._loaded(keyspace, keys, rows, floors)
-            reply(loaded if own else _bounded(loaded))
+            reply(loaded if own else bounded(loaded))
 
         ctx.ask(STORE, message, 0, read)
 
@@ -232,7 +234,7 @@ class Replica:
             elif ctx.cuts.floors_of(keyspace, scan.groups) != floors:
                 self.scan(scan, reply)  # as in `load`
             else:
-                records = list(map(_without_value, records)) if scan.keys_only else records
+                records = list(map(without_value, records)) if scan.keys_only else records
                 reply(Scanned(records, answer.next, floors))
 
         ctx.ask(STORE, message, 0, read)
@@ -265,16 +267,16 @@ class Replica:
         latest = self._ctx.clock.latest_accepted(self._ctx.believed_ms())
         held = placement.held
         outcomes: list[Outcome] | None = None
-        for i, record in enumerate(records):
+        for i, (record, group) in enumerate(zip(records, groups, strict=True)):
             if record.value_time > latest or record.expiry_time > latest:
                 outcome = Outcome.AHEAD
                 self._ctx.counters.refused_stamps += 1
-            elif not held[groups[i]]:
+            elif not held[group]:
                 outcome = Outcome.MISPLACED
-            elif not own and not intact(record):
-                outcome = Outcome.CORRUPT
-            else:
+            elif own or intact(record):
                 continue
+            else:
+                outcome = Outcome.CORRUPT
             if outcomes is None:
                 outcomes = [Outcome.OK] * len(records)
             outcomes[i] = outcome
@@ -290,6 +292,25 @@ class Replica:
         previous: bool,
     ) -> Saved:
         """Bring cache and trees up to the disk, and say what became of each record."""
+        if outcomes is None and message.fences is None and not previous and whole(answer):
+            keyspace = placement.keyspace_id
+            after = cast("list[Record]", answer.after)
+            self._ctx.cache.stored_all(keyspace, after)
+            before = cast("list[Record | None]", answer.before)
+            self._ctx.trees.update_all(keyspace, message.groups, before, after)
+            return _SAVED
+        return self._merged_one_by_one(placement, message, answer, outcomes, previous=previous)
+
+    def _merged_one_by_one(
+        self,
+        placement: Placement,
+        message: MergeRecords,
+        answer: Merged,
+        outcomes: list[Outcome] | None,
+        *,
+        previous: bool,
+    ) -> Saved:
+        """Do the same where something is damaged, fenced, refused, or wanted in return."""
         keyspace = placement.keyspace_id
         stored = self._ctx.cache.stored
         update = self._ctx.trees.update
@@ -318,7 +339,7 @@ class Replica:
         counters = self._ctx.counters
         counters.fenced_records += sum(o is Outcome.FENCED for o in refused.values())
         counters.damaged_rows += sum(o is Outcome.DAMAGED for o in refused.values())
-        return _scattered(outcomes, refused, before, previous=previous)
+        return scattered(outcomes, refused, before, previous=previous)
 
     def _loaded(
         self, keyspace: int, keys: list[bytes], rows: list[Row], floors: list[int] | None
@@ -345,43 +366,3 @@ def placement_for(ctx: Context, keyspace: int, epoch: int, reply: Reply) -> Plac
     else:
         return placement
     return None
-
-
-def _bounded(loaded: Loaded) -> Loaded:
-    """Return the reply cut to LOAD_BYTES_MAX bytes of values, the first in any case."""
-    records = loaded.records
-    sizes = [0 if r is None or r.value is None else len(r.value) for r in records]
-    if sum(sizes) <= limits.LOAD_BYTES_MAX:
-        return loaded
-    outcomes = list(loaded.outcomes or [Outcome.OK] * len(records))
-    room = limits.LOAD_BYTES_MAX - sizes[0]
-    for i in range(1, len(records)):
-        room -= sizes[i]
-        if room < 0 and outcomes[i] is Outcome.OK:
-            outcomes[i] = Outcome.LATER
-    kept = [r if o is not Outcome.LATER else None for r, o in zip(records, outcomes, strict=True)]
-    return Loaded(outcomes, kept, loaded.floors)
-
-
-def _without_value(record: Record) -> Record:
-    """Return the record as a list of keys needs it: nobody can check it against its checksum."""
-    return record if not record.value else replace(record, value=b"")
-
-
-def _scattered(
-    outcomes: list[Outcome] | None,
-    refused: dict[int, Outcome],
-    before: list[Record | None],
-    *,
-    previous: bool,
-) -> Saved:
-    """Put the results of the records that reached the disk back to their places."""
-    if outcomes is None:
-        outcomes = [Outcome.OK] * len(before)
-    taken = [i for i, outcome in enumerate(outcomes) if outcome is Outcome.OK]
-    everything: list[Record | None] = [None] * len(outcomes)
-    for i, old in zip(taken, before, strict=True):
-        everything[i] = old
-    for i, outcome in refused.items():
-        outcomes[taken[i]] = outcome
-    return Saved(outcomes, everything if previous else None)

@@ -103,8 +103,9 @@ class Peers:
         self._inbox = inbox
         self._loop = asyncio.get_running_loop()
         self.counters = Counters()
+        bodies = _Bodies()
         self._links = {
-            node_id: _Link(inbox, node_id, address, mono_ms, self.counters)
+            node_id: _Link(inbox, node_id, address, mono_ms, self.counters, bodies)
             for node_id, address in addresses.items()
         }
 
@@ -120,6 +121,21 @@ class Peers:
         await asyncio.gather(*(link.close() for link in self._links.values()))
 
 
+class _Bodies:
+    """The bytes of the message sent last: a write sends one and the same to all its replicas."""
+
+    __slots__ = ("_body", "_message")
+
+    def __init__(self) -> None:
+        self._message: PeerMessage | None = None
+        self._body = b""
+
+    def of(self, message: PeerMessage) -> bytes:
+        if message is not self._message:
+            self._message, self._body = message, codec.ask_body(message)
+        return self._body
+
+
 class _Link:
     """The lanes to one peer and what they may have outstanding together.
 
@@ -133,7 +149,9 @@ class _Link:
         address: str,
         mono_ms: Callable[[], int],
         counters: Counters,
+        bodies: _Bodies,
     ) -> None:
+        self._bodies = bodies
         self.inbox = inbox
         self.node_id = node_id
         self.counters = counters
@@ -153,10 +171,11 @@ class _Link:
         assert isinstance(message, PeerMessage)
         lane = self._control if _is_control(message) else self._data
         # A peer counts as up by its heartbeats: none before everything else can reach it, too.
-        if timeout_ms <= 0 or not all(lane.is_open for lane in self._lanes()):
+        is_open = self._control.is_open and self._data.is_open and self._bulk.is_open
+        if timeout_ms <= 0 or not is_open:
             return Reason.UNREACHABLE
         self._calls += 1
-        part = codec.ask_part(self._calls, timeout_ms, message)
+        part = codec.ask_part_of(self._calls, timeout_ms, self._bodies.of(message))
         size = len(part)
         if size > limits.FRAME_BYTES_MAX:
             lane = self._bulk

@@ -274,22 +274,15 @@ class Driver:
         if wake_ms is not None and wake_ms <= now.mono_ms:
             node.disk_full(full=self._disk.free_share() < limits.DISK_RESERVE_SHARE)
             node.tick(now)
-        now_s = self._loop.time()
         end_ns = time.monotonic_ns() + limits.TURN_MS_MAX * 1_000_000
         for queue in (self._store_replies, self._peer_replies):
-            for _ in range(min(len(queue), limits.TURN_MESSAGES_MAX)):
-                call, reply = queue.popleft()
-                node.answered(call, reply, now)
+            if queue:
+                for _ in range(min(len(queue), limits.TURN_MESSAGES_MAX)):
+                    call, reply = queue.popleft()
+                    node.answered(call, reply, now)
         for asks in (self._beats, self._peer_asks, self._clients):
-            for taken in range(min(len(asks), limits.TURN_MESSAGES_MAX)):
-                if taken >= limits.TURN_MESSAGES_MIN and time.monotonic_ns() > end_ns:
-                    break
-                call, message, sender, until_s = asks.popleft()
-                if until_s < now_s:
-                    # Nobody waits any more for what would be done now.
-                    self._answer(call, _too_late(message))
-                else:
-                    node.asked(call, message, now, sender)
+            if asks:
+                self._take_asks(asks, now, end_ns)
         self._perform(node.take_effects())
         if (
             self._store_replies
@@ -300,6 +293,18 @@ class Driver:
         ):
             self._schedule()
         self._arm(now)
+
+    def _take_asks(self, asks: deque[_Waiting], now: Now, end_ns: int) -> None:
+        """Take a share of a queue; what is too late nobody waits for any more."""
+        now_s = self._loop.time()
+        for taken in range(min(len(asks), limits.TURN_MESSAGES_MAX)):
+            if taken >= limits.TURN_MESSAGES_MIN and time.monotonic_ns() > end_ns:
+                break
+            call, message, sender, until_s = asks.popleft()
+            if until_s < now_s:
+                self._answer(call, _too_late(message))
+            else:
+                self._node.asked(call, message, now, sender)
 
     def _arm(self, now: Now) -> None:
         """Wake up for the node's next timer."""

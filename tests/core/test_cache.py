@@ -274,3 +274,33 @@ def test_it_never_serves_older_than_what_was_reported_and_stays_in_its_bound(
         disk.report(b"", 0, 0)
     for where, row in cache._entries.items():
         assert row == disk.rows.get(where[1])
+
+
+batches = st.lists(
+    st.lists(
+        st.builds(
+            version, st.integers(1, 6), st.sampled_from([b"a", b"b", b"c"]), st.integers(0, 3)
+        ),
+        max_size=5,
+    ),
+    max_size=5,
+)
+
+
+@given(batches, st.booleans(), st.sampled_from([0, 2 * (ENTRY_BYTES + 9) * ENTRY_SHARE, ROOMY]))
+def test_taking_the_rows_of_a_write_at_once_is_taking_each(
+    todo: list[list[Record]], reading: bool, bytes_max: int
+) -> None:
+    one, other = RecordCache(bytes_max), RecordCache(bytes_max)
+    tickets = [cache.begin_read() if reading else 0 for cache in (one, other)]
+    for rows in todo:
+        one.stored_all(KS, rows)
+        for row in rows:
+            other.stored(KS, row.key, row)
+        assert list(one._entries.items()) == list(other._entries.items())
+        assert one.bytes_used == other.bytes_used
+    if reading:
+        for cache, ticket in zip((one, other), tickets, strict=True):
+            cache.fill(ticket, KS, b"a", version(3, b"a"))
+            cache.end_read(ticket)
+        assert one.get(KS, b"a") == other.get(KS, b"a")

@@ -328,3 +328,33 @@ def test_an_expiry_changes_the_leaf_when_it_is_set_but_not_when_it_passes() -> N
     replica.write(with_expiry(b"k", 5000, 2 << 16, 1))
     # No clock is asked, so that passing changes nothing.
     assert replica.trees.leaves(KS, GROUP) != before
+
+
+@given(st.lists(st.lists(records, max_size=6), max_size=6), st.booleans(), st.booleans())
+def test_following_the_rows_of_a_write_at_once_is_following_each(
+    writes: list[list[Record]], empty: bool, rebuilding: bool
+) -> None:
+    one, other = Replica(empty=empty), Replica(empty=empty)
+    if rebuilding:
+        one.trees.forget(KS, GROUP)
+        other.trees.forget(KS, GROUP)
+        one.trees.begin_rebuild(KS, GROUP)
+        other.trees.begin_rebuild(KS, GROUP)
+    for batch in writes:
+        before: list[Record | None] = []
+        after: list[Record] = []
+        for written_now in batch:
+            old = one.rows.get(written_now.key)
+            assert old is None or isinstance(old, Record)
+            new = written_now if old is None else merge(old, written_now)
+            one.rows[written_now.key] = new
+            before.append(old)
+            after.append(new)
+            other.write(written_now)
+        one.trees.update_all(KS, [GROUP] * len(after), before, after)
+        assert one.trees.leaves(KS, GROUP) == other.trees.leaves(KS, GROUP)
+    if rebuilding:
+        for replica in (one, other):
+            replica.trees.add(KS, GROUP, *replica.page(None, 100))
+            replica.trees.finish(KS, GROUP)
+        assert one.trees.leaves(KS, GROUP) == other.trees.leaves(KS, GROUP)
