@@ -134,17 +134,16 @@ def _put(disk: Disk, message: MergeRecords) -> "asyncio.Future[Any]":
 
     def stored(done: "asyncio.Future[Any]") -> None:
         if done.exception() is None:
-            for record, row in zip(message.records, done.result().after, strict=True):
-                disk.cache.stored(message.keyspace, record.key, row)
+            disk.cache.stored_all(message.keyspace, done.result().after)
 
     future.add_done_callback(stored)
     return future
 
 
 async def _get(disk: Disk, message: ReadRecords) -> None:
-    get, keyspace = disk.cache.get, message.keyspace
-    cached = [get(keyspace, key) for key in message.keys]
-    if MISS not in cached:
+    keyspace = message.keyspace
+    cached, missed = disk.cache.get_all(keyspace, message.keys)
+    if not missed:
         return
     missing = [i for i, row in enumerate(cached) if row is MISS]
     keys = [message.keys[i] for i in missing]

@@ -91,6 +91,23 @@ class RecordCache:
             self._entries.move_to_end(where)
         return row
 
+    def get_all(self, keyspace: int, keys: list[bytes]) -> tuple[list[Record | Miss | None], int]:
+        """Return what `get` says of each key, only faster, and how many are MISS."""
+        known, move = self._entries.get, self._entries.move_to_end
+        rows: list[Record | Miss | None] = []
+        missed = 0
+        for key in keys:
+            where = (keyspace, key)
+            row = known(where, MISS)
+            if row is MISS:
+                missed += 1
+            else:
+                move(where)
+            rows.append(row)
+        self.misses += missed
+        self.hits += len(rows) - missed
+        return rows, missed
+
     def stored(self, keyspace: int, key: bytes, row: Row) -> None:
         """Take the row that a completed write left behind; a damaged one is not kept."""
         where = (keyspace, key)

@@ -77,14 +77,18 @@ class GetBatch:
         now_ms = self._ctx.believed_ms()
 
         def part(own: list[int], mine: list[int]) -> Found:
-            return Found(own, [_seen(records[i], now_ms) for i in mine])
+            seen = [records[i] for i in mine]
+            return Found(
+                own,
+                [r if r is None or not r.expiry_ms else _seen(r, now_ms) for r in seen],
+            )
 
         self._callers.answer(entries, part)
 
 
-def _seen(record: Record | None, now_ms: int) -> Record | None:
-    """Return what a reader sees of a record: an expired one as its tombstone."""
-    if record is None or not record.expiry_ms or not expired(record, now_ms):
+def _seen(record: Record, now_ms: int) -> Record:
+    """Return what a reader sees of a record with an expiry: an expired one as its tombstone."""
+    if not expired(record, now_ms):
         return record
     return Record(
         record.key,

@@ -62,6 +62,8 @@ class QuorumRead:
             self._ended,
         )
         self._open = len(keys)  # entries not answered yet
+        # How many answers all entries have, as long as these are all alike and nothing failed.
+        self._even: int | None = 0
         self._lost = [0] * len(keys)  # replicas that certainly give no intact answer
         self._mixed: set[int] = set()  # entries whose answers differ
         self._spare: dict[NodeId, list[int]] = {}  # replica -> entries it was not asked about yet
@@ -179,6 +181,9 @@ class QuorumRead:
         Past the needed ones, an answer only shows what to repair; while a winner is being written
         back nothing may change it, since the replicas that took it are being counted.
         """
+        if self._all_alike(replica, entries, records, floors):
+            return
+        self._even = None
         best, answers, needed = self._findings.best, self._findings.answers, self._needed
         settled, tops = self._findings.settled, self._findings.tops
         own = replica == self._ctx.node_id
@@ -206,6 +211,42 @@ class QuorumRead:
         self._conclude(ready, late)
         if broken:
             self._count_lost(broken)
+
+    def _all_alike(
+        self,
+        replica: NodeId,
+        entries: list[int],
+        records: list[Record | None],
+        floors: list[int] | None,
+    ) -> bool:
+        """Take an answer that is like those before it, for all entries; False: it is not.
+
+        What nearly every answer is: as `_merge`, for a third of the time.
+        """
+        findings, even = self._findings, self._even
+        count = len(findings.best)
+        if even is None or even >= self._needed or floors is not None or len(entries) < count:
+            return False
+        if even:
+            if findings.best != records:
+                return False
+        elif replica == self._ctx.node_id or self._answer_keys(records):
+            findings.best[:] = records
+        else:
+            return False
+        self._even = even + 1
+        findings.answers[:] = [even + 1] * count
+        self._writes.note_seen(replica, entries, records, None, [])
+        if even + 1 == self._needed:
+            self._settle(entries)
+        return True
+
+    def _answer_keys(self, records: list[Record | None]) -> bool:
+        keys = self._findings.keys
+        return all(
+            record is None or (record.key == key and intact(record))
+            for key, record in zip(keys, records, strict=True)
+        )
 
     def _conclude(self, ready: list[int], late: list[int]) -> None:
         """Answer the entries that are ready; write back where answers differed."""
@@ -238,8 +279,9 @@ class QuorumRead:
         self._ctx.cuts.hear(self._placement.keyspace_id, group, floor)
 
     def _settle(self, entries: list[int]) -> None:
+        settled = self._findings.settled
         for i in entries:
-            self._findings.settled[i] = True
+            settled[i] = True
         self._open -= len(entries)
         self._found(entries, self._findings.best)
 
@@ -247,6 +289,7 @@ class QuorumRead:
         self._fail(entries, "too few replicas took the winner of differing answers")
 
     def _count_lost(self, entries: list[int]) -> None:
+        self._even = None
         n = self._placement.keyspace.n
         for i in entries:
             self._lost[i] += 1

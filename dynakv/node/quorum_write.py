@@ -37,6 +37,7 @@ class QuorumWrite:
         "_calls",
         "_ctx",
         "_deadline_ms",
+        "_even",
         "_failed",
         "_lost",
         "_missed",
@@ -77,6 +78,7 @@ class QuorumWrite:
         self._previous: list[Record | None] = [None] * len(records) if previous else []
         self._undecided = len(records)
         self._acks = [0] * len(records)  # replicas that hold the entry on disk, plus _SETTLED
+        self._even: int | None = 0  # the count of all entries, while they are alike, none lost
         self._lost = [0] * len(records)  # replicas that certainly do not answer OK any more
         self._unsure: set[int] = set()  # entries that a lost replica may have taken all the same
         self._calls: list[int] = []
@@ -173,6 +175,14 @@ class QuorumWrite:
 
     def _count(self, entries: list[int]) -> None:
         acks, w, lost = self._acks, self._w, self._lost
+        if self._even is not None and len(entries) == len(acks):  # as below, for all at once
+            self._even += 1
+            acks[:] = [self._even] * len(acks)
+            if self._even == w:
+                self._undecided = 0
+                self._stored(entries, self._previous)
+            return
+        self._even = None
         reachable = self._placement.keyspace.n - w  # replicas that may be lost
         decided, unknown = [], []
         for i in entries:
@@ -189,6 +199,7 @@ class QuorumWrite:
 
     def _count_lost(self, entries: list[int], *, sure: bool) -> None:
         """Count replicas that will not acknowledge; decide entries that cannot reach w."""
+        self._even = None
         n = self._placement.keyspace.n
         refused, unknown = [], []
         for i in entries:
@@ -229,6 +240,7 @@ class QuorumWrite:
         self._finish()
 
     def _fail(self, entries: list[int], kind: Kind, reason: str) -> None:
+        self._even = None
         for i in entries:
             self._acks[i] += _SETTLED
         self._undecided -= len(entries)

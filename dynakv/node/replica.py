@@ -116,9 +116,8 @@ class Replica:
     def _load(self, placement: Placement, load: Load, reply: Reply, *, own: bool) -> None:
         ctx = self._ctx
         keyspace, keys = placement.keyspace_id, load.keys
-        get = ctx.cache.get
-        cached = [get(keyspace, key) for key in keys]
-        if MISS not in cached:
+        cached, missed = ctx.cache.get_all(keyspace, keys)
+        if not missed:
             loaded = Loaded(
                 None, cast("list[Record | None]", cached), self._floors_of(placement, keys)
             )

@@ -304,3 +304,18 @@ def test_taking_the_rows_of_a_write_at_once_is_taking_each(
             cache.fill(ticket, KS, b"a", version(3, b"a"))
             cache.end_read(ticket)
         assert one.get(KS, b"a") == other.get(KS, b"a")
+
+
+@given(st.lists(st.sampled_from([b"a", b"b", b"c", b"d"]), max_size=8))
+def test_asking_for_keys_at_once_is_asking_for_each(keys: list[bytes]) -> None:
+    one, other = RecordCache(ROOMY), RecordCache(ROOMY)
+    for cache in (one, other):
+        cache.stored_all(KS, [version(1, b"a"), version(1, b"b")])
+        ticket = cache.begin_read()
+        cache.fill(ticket, KS, b"c", None)
+        cache.end_read(ticket)
+    rows, missed = one.get_all(KS, keys)
+    assert rows == [other.get(KS, key) for key in keys]
+    assert (one.hits, one.misses) == (other.hits, other.misses)
+    assert missed == one.misses
+    assert list(one._entries) == list(other._entries)
