@@ -38,6 +38,7 @@ class Config(Struct, frozen=True):
     scrub_every_ms: int = limits.SCRUB_EVERY_MS
     raft_tick_ms: int = limits.RAFT_TICK_MS
     raft_balance_ms: int = limits.RAFT_BALANCE_MS
+    raft_sweep_ms: int = limits.RAFT_SWEEP_MS
     raft_attempt_ms: int = limits.RAFT_ATTEMPT_MS
     raft_log_entries_max: int = limits.RAFT_LOG_ENTRIES_MAX
     raft_log_entries_kept: int = limits.RAFT_LOG_ENTRIES_KEPT

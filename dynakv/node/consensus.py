@@ -50,6 +50,7 @@ class Consensus:
         self._loading = RaftLoading(ctx, self._loaded, self._stays_out)
         self._peers = RaftPeers(ctx)
         self._looking = False
+        self._resigned = False  # the node is shutting down: others lead
         self._layout: Layout | None = None
         self._follow_layout()
 
@@ -312,8 +313,23 @@ class Consensus:
                 gone = leader not in (None, ctx.node_id) and not ctx.members.up(str(leader))
                 if gone or leader is None:
                     self.wake(where)
-            if group.leads:
+            if group.leads and not self._resigned:
                 self._hand_over(group)
+
+    def resign(self) -> None:
+        """Hand every group that this node leads to a member that is up and up to date."""
+        self._resigned = True
+        for group in self.groups.values():
+            if not group.leads:
+                continue
+            last = group.raft.member.log.last
+            for member, progress in group.raft.member.tracker.progress.items():
+                node = group.nodes.get(member)
+                other = node is not None and node != self._ctx.node_id
+                if other and self._ctx.members.up(str(node)) and progress.match == last:
+                    self.busy(group.where)
+                    group.raft.transfer_leader(member)
+                    break
 
     def _hand_over(self, group: Group) -> None:
         """Let the group be led by the node whose turn it is, if that one is up and up to date."""

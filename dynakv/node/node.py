@@ -211,6 +211,11 @@ class Node:
         self._at(now)
         self._clean_marks.drain(then)
 
+    def resign(self, now: Now) -> None:
+        """Let others lead the Raft groups that this node leads: it will stop soon."""
+        self._at(now)
+        self.raft.consensus.resign()
+
     def tick(self, now: Now) -> None:
         """Let time pass."""
         self._at(now)

@@ -20,6 +20,7 @@ from dynakv.node.raft_requests import RaftRequests
 from dynakv.node.raft_router import Router
 from dynakv.node.raft_sending import RaftSending
 from dynakv.node.raft_serving import RaftServing
+from dynakv.node.raft_sweep import RaftSweep
 
 
 class Raft:
@@ -34,6 +35,7 @@ class Raft:
         self._serving = RaftServing(ctx, self.consensus, self._reads)
         self._sending = RaftSending(ctx, self.consensus)
         self._receiving = RaftReceiving(ctx, self.consensus)
+        self._sweep = RaftSweep(ctx, self.consensus)
 
     def serve(
         self, call: int, message: RecordsMessage, placement: Placement, deadline_ms: int
@@ -61,3 +63,4 @@ class Raft:
         """End a turn: let the groups do what they can, and read what may be read."""
         self.consensus.flush()
         self._reads.flush()
+        self._sweep.begin()

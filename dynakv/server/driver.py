@@ -140,8 +140,13 @@ class Driver:
         return True
 
     def drain(self) -> None:
-        """Refuse clients from now on; what they asked before, and peers, are served."""
+        """Refuse clients from now on; what they asked before, and peers, are served.
+
+        Leadership of Raft groups goes to others, so that nobody has to find out by waiting.
+        """
         self._draining = True
+        self._node.resign(self._clocks())
+        self._schedule()
 
     def peer(
         self,

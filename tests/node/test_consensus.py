@@ -110,3 +110,17 @@ def test_a_member_whose_row_is_damaged_takes_part_in_nothing_any_more() -> None:
     assert any(note.event == "raft_group_stopped" for note in nodes.notes)
     assert nodes.value(b"k", at=other) == b"w"
     assert nodes.value(b"k", at=follower) == b"w"
+
+
+def test_a_node_that_will_stop_lets_others_lead_at_once() -> None:
+    nodes = RaftNodes()
+    nodes.nodes["n1"].resign(nodes.clock_of("n1"))
+    nodes.run()
+    led = [
+        sum(group.leads for group in node.raft.consensus.groups.values())
+        for node in nodes.nodes.values()
+    ]
+    assert led[0] == 0
+    assert sum(led) == 64
+    nodes.put(b"k", b"v", at="n1")
+    assert nodes.value(b"k", at="n2") == b"v"

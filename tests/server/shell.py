@@ -108,6 +108,9 @@ class FakeNode:
         self.turns = 0
         self.wake_ms: int | None = None
 
+    def resign(self, now: Now) -> None:
+        self.told.append(("resign", now))
+
     def heard(self, header: Header, now: Now) -> bool:
         self.told.append(("heard", header))
         return header is HEADER
