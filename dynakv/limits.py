@@ -81,6 +81,7 @@ ALIVE_MARK_MS_MAX: Final = 60_000  # ... but one a minute at least
 # --- Raft ------------------------------------------------------------------------------------
 REQUEST_WINDOW_MS: Final = 600_000  # a request id first used longer ago is not run any more
 REQUEST_OUTCOMES_MAX: Final = 256  # remembered per client and group: what it may await at once
+REQUEST_OUTCOME_BYTES_MAX: Final = 8 << 20  # of records in them: more is answered as forgotten
 STALE_MS_MAX: Final = 24 * 3_600_000  # a day: who accepts older answers wants a snapshot
 
 # --- the driver ------------------------------------------------------------------------------

@@ -77,6 +77,7 @@ class Applied(Struct, frozen=True):
     session: Session | None
 
 
+_Kept = tuple[int, tuple[Result, ...]]  # sequence, and what it came to
 _Outcome = tuple[Result, Record | None]  # of one operation, and the row that it leaves behind
 _decode_session: Final = msgpack.Decoder(Session).decode
 
@@ -141,7 +142,33 @@ def _remember(
         beyond = len(kept) - limits.REQUEST_OUTCOMES_MAX
         floor = max(floor, kept[beyond - 1][0] + 1)
         kept = kept[beyond:]
+    if command.previous:
+        kept = _within_bytes(kept)
     return Session(floor, now_ms, tuple(kept))
+
+
+def _within_bytes(kept: list[_Kept]) -> list[_Kept]:
+    """Return the outcomes; from the oldest on those become Forgotten that show too much together.
+
+    Their requests are still known as done, and so are not run again.
+    """
+    room = limits.REQUEST_OUTCOME_BYTES_MAX
+    bounded: list[_Kept] = []
+    for sequence, results in reversed(kept):
+        room -= sum(map(_shown_bytes, results))
+        if room < 0 and bounded:
+            results = (Forgotten(),) * len(results)  # noqa: PLW2901 - what is remembered of it
+        bounded.append((sequence, results))
+    bounded.reverse()
+    return bounded
+
+
+def _shown_bytes(result: Result) -> int:
+    match result:
+        case Done(before=Record(value=bytes(value))) | Unmet(found=Record(value=bytes(value))):
+            return len(value)
+        case _:
+            return 0
 
 
 def _run(

@@ -6,6 +6,7 @@ from dynakv import limits
 from dynakv.core.commands import Command, decode_all
 from dynakv.core.raft.membership import InvalidChange, apply_change, decode_change
 from dynakv.core.raft.messages import Entry, EntryKind, Membership
+from dynakv.node.validate_batches import batches_bytes
 
 
 def stamped(command: Command, time: int, writer: int) -> Command:
@@ -32,14 +33,14 @@ def membership_after(membership: Membership, committed: tuple[Entry, ...]) -> Me
 
 def chunks(commands: list[Command]) -> list[list[Command]]:
     """Return the commands in pieces of one log entry each."""
-    chunks: list[list[Command]] = [[]]
+    made: list[list[Command]] = [[]]
     size = 0
     for command in commands:
-        weight = sum(len(op.key) + limits.RAFT_OPERATION_BYTES for op in command.operations)
-        weight += sum(len(getattr(op, "value", b"")) for op in command.operations)
-        if chunks[-1] and size + weight > limits.RAFT_MESSAGE_BYTES_MAX:
-            chunks.append([])
+        weight = batches_bytes([command.operations])
+        weight += len(command.operations) * limits.RAFT_OPERATION_BYTES
+        if made[-1] and size + weight > limits.RAFT_MESSAGE_BYTES_MAX:
+            made.append([])
             size = 0
-        chunks[-1].append(command)
+        made[-1].append(command)
         size += weight
-    return chunks
+    return made

@@ -380,3 +380,18 @@ def test_stamps_rise_and_what_is_written_is_intact(batches: list[list[Operation]
             assert row.value is not None
         assert group.time > last
         last = group.time
+
+
+def test_outcomes_that_show_too_much_together_are_forgotten_and_still_not_run_again() -> None:
+    group = Group()
+    size = limits.REQUEST_OUTCOME_BYTES_MAX // 2
+    issued = {"client": 5, "issued_ms": NOW_MS}
+    values = [bytes([i]) * size for i in range(4)]
+    for i, value in enumerate(values):
+        group.run(Put(b"k", value), sequence=i + 1, **issued)
+    assert group.run(Put(b"k", b"again"), sequence=2, **issued) == (Forgotten(),)
+    (newest,) = group.run(Put(b"k", b"again"), sequence=4, **issued)
+    assert isinstance(newest, Done)
+    assert newest.before is not None
+    assert newest.before.value == values[2]
+    assert group.rows[b"k"].value == values[3]
