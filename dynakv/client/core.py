@@ -24,7 +24,6 @@ from dynakv.errors import DynaKVError, RefusedError, UnknownOutcomeError
 from dynakv.v1 import kvstore_pb2 as pb
 
 STAMPED: Final = (Kind.PUT, Kind.DELETE)
-_MISFIT: Final = "the answer does not fit the question; is this a node of DynaKV?"
 
 
 class Core:
@@ -67,12 +66,10 @@ class Core:
     def submit(self, op: Op) -> None:
         """Begin a request; the session must be open. Raises RefusedError where nothing is begun."""
         self.admit(op)
-        if op.kind is not Kind.EXECUTE or self.identify(op, partial(self._admitted, op)):
-            self._route(op, mono_ms())
+        if op.kind is Kind.EXECUTE:
+            self._begin(op)
         else:
-            assert self._loop is not None
-            left_ms = max(op.deadline_ms - mono_ms(), 0)
-            self._loop.call_later(left_ms / 1000, self._waited_out, op)
+            self._route(op, mono_ms())
 
     def admit(self, op: Op) -> None:
         """Count a request in and stamp it. Raises RefusedError where it cannot be begun.
@@ -102,7 +99,14 @@ class Core:
             raise
 
     def stamp(self, op: Op) -> None:
-        """Give a write its stamp. Raises RefusedError while the clock stands."""
+        """Give a write its stamp. Raises RefusedError while the clock stands.
+
+        Where its keyspace turned out to be in Raft mode it becomes an EXECUTE instead.
+        """
+        if self._router.is_raft(op.terms.keyspace):
+            op.time = 0
+            commands.batched(op)
+            return
         time = self.session.clock.issue(mono_ms())
         if time is None:
             raise RefusedError(
@@ -112,6 +116,15 @@ class Core:
         op.time = time
 
     # --- request ids -------------------------------------------------------------------------
+
+    def _begin(self, op: Op) -> None:
+        """Send an EXECUTE as soon as it has its id."""
+        if self.identify(op, partial(self._admitted, op)):
+            self._route(op, mono_ms())
+        else:
+            assert self._loop is not None
+            left_ms = max(op.deadline_ms - mono_ms(), 0)
+            self._loop.call_later(left_ms / 1000, self._waited_out, op)
 
     def identify(self, op: Op, later: Callable[[], None]) -> bool:
         """Give a request its id; False: there is no room now, and `later` will be called."""
@@ -216,6 +229,8 @@ class Core:
             self._unanswered.discard(op)
             if op.done.done():
                 self._leave(op)
+            elif op.kind is Kind.EXECUTE and not op.sequence:
+                self._begin(op)
             else:
                 self._route(op, now_ms)
 
@@ -277,7 +292,7 @@ class Core:
         """End the requests that were answered; return the others."""
         self.learn_leaders(steps, reply)
         failed: list[tuple[Op, Trouble]] = []
-        for op, result in zip(*answers_of(endpoint, steps, reply), strict=True):
+        for op, result in zip(*wire.answers_of(endpoint, steps, reply), strict=True):
             if type(result) is Trouble:
                 failed.append((op, result))
             else:
@@ -367,26 +382,6 @@ class Core:
             except RefusedError:
                 self.fail(op, retry.final_error(op, trouble))
         self._reroute([op for op, _ in refused])
-
-
-def answers_of(
-    endpoint: str, steps: Sequence[Sequence[Op]], reply: pb.PipelineResponse
-) -> tuple[list[Op], list[Any]]:
-    """Return the requests of a message and, parallel to them, a result or a Trouble for each."""
-    ops = [op for step in steps for op in step]
-    misfit = Trouble(Cause.LOST, f"{endpoint}: {_MISFIT}")
-    if len(reply.results) != len(steps):
-        return ops, [misfit] * len(ops)
-    answers: list[Any] = []
-    for step, result in zip(steps, reply.results, strict=True):
-        found = wire.results_of(step, result)
-        if found is None:
-            found = [misfit] * len(step)
-        for entry, trouble in wire.troubles_of(result, endpoint).items():
-            if entry < len(found):
-                found[entry] = trouble
-        answers += found
-    return ops, answers
 
 
 def _closed_error(op: Op, *, is_sent: bool = True) -> DynaKVError:

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from functools import partial
 
 from dynakv.client import retry, wire
-from dynakv.client.core import STAMPED, Core, answers_of
+from dynakv.client.core import STAMPED, Core
 from dynakv.client.operation import Kind, Op
 from dynakv.client.request_ids import no_room
 from dynakv.client.retry import Next, Trouble
@@ -50,7 +50,7 @@ async def _attempt(core: Core, pending: list[Op]) -> list[Op]:
     else:
         session.hear(reply.hlc, mono_ms())
         core.learn_leaders(steps, reply)
-        answers = answers_of(endpoint, steps, reply)[1]
+        answers = wire.answers_of(endpoint, steps, reply)[1]
         for answer in answers:
             if isinstance(answer, Trouble):
                 session.note(endpoint, answer, mono_ms())

@@ -16,6 +16,7 @@ from dynakv.client.retry import Cause, Trouble
 from dynakv.v1 import kvstore_pb2 as pb
 from dynakv.v1 import ring_pb2
 
+_MISFIT: Final = "the answer does not fit the question; is this a node of DynaKV?"
 _DETAILS: Final = "grpc-status-details-bin"
 _DOMAIN: Final = "dynakv"
 _STAMP: Final = "stamp "  # how the node's complaints about stamps begin; a test compares
@@ -108,6 +109,26 @@ def _column(numbers: list[int]) -> list[int]:
 
 
 # --- results in ------------------------------------------------------------------------------
+
+
+def answers_of(
+    endpoint: str, steps: Sequence[Sequence[Op]], reply: pb.PipelineResponse
+) -> tuple[list[Op], list[Any]]:
+    """Return the requests of a message and, parallel to them, a result or a Trouble for each."""
+    ops = [op for step in steps for op in step]
+    misfit = Trouble(Cause.LOST, f"{endpoint}: {_MISFIT}")
+    if len(reply.results) != len(steps):
+        return ops, [misfit] * len(ops)
+    answers: list[Any] = []
+    for step, result in zip(steps, reply.results, strict=True):
+        found = results_of(step, result)
+        if found is None:
+            found = [misfit] * len(step)
+        for entry, trouble in troubles_of(result, endpoint).items():
+            if entry < len(found):
+                found[entry] = trouble
+        answers += found
+    return ops, answers
 
 
 def troubles_of(result: pb.StepResult, node: str) -> dict[int, Trouble]:

@@ -12,7 +12,10 @@ from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from typing import Any
 
+from msgspec.structs import replace
+
 from dynakv import AsyncClient
+from dynakv.core.layout import Layout
 from dynakv.errors import Failure, Kind
 from dynakv.node.messages import ClientMessage, ClientReply, Get, Refused
 from dynakv.node.raft_messages import Execute, Executed
@@ -33,6 +36,7 @@ class RaftWorld:
         self.asked: list[tuple[str, ClientMessage]] = []
         self.inboxes = {f"n{i}": FakeInbox(f"n{i}") for i in (1, 2, 3)}
         self.servers: list[Server] = []
+        self._epoch = 1
         for node_id, inbox in self.inboxes.items():
             inbox.the_layout = self.layout
             inbox.up = {}
@@ -51,6 +55,15 @@ class RaftWorld:
             if isinstance(message, Execute)
             for request_id in zip(message.clients or (), message.sequences or (), strict=True)
         ]
+
+    def renew(self, layout: Layout) -> None:
+        """Let a layout come into force, and all groups begin anew."""
+        self._epoch += 1
+        self.groups = RaftGroups(replace(layout, epoch=self._epoch))
+        for node_id, inbox in self.inboxes.items():
+            inbox.the_layout = self.groups.layout
+            inbox.epoch = self._epoch
+            inbox.client_reply = self._answering(node_id)
 
     def _answering(self, node_id: str) -> Callable[[ClientMessage], list[ClientReply]]:
         def answer(message: ClientMessage) -> list[ClientReply]:

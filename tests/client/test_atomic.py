@@ -9,7 +9,7 @@ import pytest
 from dynakv import AsyncClient, Client
 from dynakv.client.results import BatchError, ConditionError, Entry
 from dynakv.errors import Kind, RefusedError, UnknownOutcomeError, UsageError
-from dynakv.node.messages import Put
+from dynakv.node.messages import Found, Put, Stored
 from dynakv.node.raft_messages import Execute
 from tests.client.raft_world import (
     RaftWorld,
@@ -22,7 +22,7 @@ from tests.client.raft_world import (
     refuses_first,
     run_raft,
 )
-from tests.raft_groups import WALL_MS, keys_in_groups
+from tests.raft_groups import WALL_MS, WRITER, keys_in_groups, raft_layout
 
 MINUTE = timedelta(minutes=1)
 
@@ -367,6 +367,30 @@ def test_a_keyspace_that_the_client_has_not_heard_of_is_looked_for_first() -> No
                 for inbox in world.inboxes.values():
                     inbox.the_layout = everything
                 assert (await client.put("k", "v", keyspace="r")).stamp.writer == 11
+
+    asyncio.run(bounded())
+
+
+def test_a_keyspace_that_was_made_anew_in_raft_mode_takes_no_stamps_any_more() -> None:
+    async def bounded() -> None:
+        async with asyncio.timeout(10), raft_world() as world:
+            for inbox in world.inboxes.values():
+                inbox.client_reply = lambda message: [Stored([0], [5], [6], None)]
+            async with AsyncClient(world.endpoints) as client:
+                assert (await client.put("k", "v")).stamp.writer == 6
+                world.renew(raft_layout("default"))
+                assert (await client.put("k", "v")).stamp.writer == WRITER
+                assert (await client.delete("k")).stamp.writer == WRITER
+            async with AsyncClient(world.endpoints) as client:
+                world.renew(world.layout)
+                for inbox in world.inboxes.values():
+                    inbox.client_reply = lambda message: [Found([0], [None])]
+                await client.get("k")
+                world.renew(raft_layout("default"))
+                async with client.pipeline() as pipe:
+                    first = pipe.put("a", "1")
+                    seen = pipe.get("a")
+                assert (first.result().stamp.writer, seen.result()) == (WRITER, b"1")
 
     asyncio.run(bounded())
 

@@ -28,6 +28,7 @@ class FakeInbox:
         self.full = False
         self.known = True  # what `heard` says
         self.version = 1
+        self.epoch = 1
         self.asked: list[ClientMessage] = []
         self.answers: list[Callable[[ClientReply], None]] = []
         self.client_reply: Callable[[ClientMessage], list[ClientReply]] = lambda message: []
@@ -88,7 +89,7 @@ class FakeInbox:
 
     def header(self) -> Header:
         cluster_id = self.the_layout.cluster_id
-        return Header(self.version, self.node_id, cluster_id, 77, 5, 1, 1_000 << 16)
+        return Header(self.version, self.node_id, cluster_id, 77, 5, self.epoch, 1_000 << 16)
 
     def layout(self) -> Layout:
         return self.the_layout
