@@ -1,14 +1,18 @@
 """The scripts of redis-py's Lock, and no others."""
 
+import asyncio
 import hashlib
+from collections.abc import Callable
 
 import pytest
 import redis.asyncio.lock
+import redis.exceptions
 import redis.lock
 
-from dynakv.resp import scripts
+from dynakv.node.messages import ClientMessage, ClientReply
+from dynakv.resp import door, scripts
 from tests.resp.harness import Client
-from tests.resp.raft import RaftWorld
+from tests.resp.raft import RaftNode, RaftWorld
 
 RELEASE = scripts.RELEASE.decode()
 EXTEND = scripts.EXTEND.decode()
@@ -120,3 +124,54 @@ def test_what_is_no_such_script_is_refused(holder: Client, command: str, text: s
 def test_leaderless_keyspaces_have_no_locks(client: Client) -> None:
     assert client.error(f"EVALSHA {RELEASE} 1 lock me").endswith("it needs a Raft keyspace")
     assert client.error("EVALSHA abc 1 lock me").startswith("NOSCRIPT")
+
+
+# --- redis-py itself -------------------------------------------------------------------------
+
+
+class AtOnce(RaftNode):
+    """A node that answers in the next turn of the loop."""
+
+    def client(self, message: ClientMessage, answer: Callable[[ClientReply], None]) -> bool:
+        asyncio.get_running_loop().call_soon(self._answer, message, answer)
+        return True
+
+    def _answer(self, message: ClientMessage, answer: Callable[[ClientReply], None]) -> None:
+        for part in self.groups.answer(message):
+            answer(part)
+
+
+def test_redis_py_locks_and_transacts() -> None:
+    async def scenario() -> None:
+        async with asyncio.timeout(10):
+            server = await door.serve(AtOnce(), "127.0.0.1:0")  # type: ignore[arg-type]
+            async with redis.asyncio.Redis(port=server.port) as one:
+                await locks(one)
+                await transacts(one)
+            await server.stop(1)
+
+    async def locks(client: redis.asyncio.Redis) -> None:
+        lock, other = client.lock("lock", timeout=5), client.lock("lock", timeout=5)
+        assert await lock.acquire(blocking=False)
+        assert not await other.acquire(blocking=False)
+        assert await lock.extend(5)
+        assert await lock.reacquire()
+        assert await lock.owned()
+        with pytest.raises(redis.exceptions.LockNotOwnedError):
+            await other.do_release(b"no such token")
+        await lock.release()
+        async with other:
+            assert await other.locked()
+        assert not await other.locked()
+
+    async def transacts(client: redis.asyncio.Redis) -> None:
+        async def add(pipe: redis.asyncio.client.Pipeline) -> None:
+            count = int(await pipe.get("{n}a") or 0)
+            pipe.multi()
+            pipe.set("{n}a", count + 1)
+            pipe.incr("{n}b")
+
+        await asyncio.gather(*(client.transaction(add, "{n}a") for _ in range(4)))
+        assert await client.mget("{n}a", "{n}b") == [b"4", b"4"]
+
+    asyncio.run(scenario())
