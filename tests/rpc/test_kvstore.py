@@ -317,7 +317,14 @@ def test_an_answer_to_a_caller_who_went_away_is_dropped(inbox: Any, run: Run) ->
     async def scenario() -> None:
         loop = asyncio.get_running_loop()
         failures: list[dict[str, Any]] = []
-        loop.set_exception_handler(lambda _, context: failures.append(context))
+
+        def failed(_: object, context: dict[str, Any]) -> None:
+            # gRPC has one poller for all loops of a process: an event for the closed loop of an
+            # earlier test may come up in this one, and is no failure of ours.
+            if "PollerCompletionQueue" not in context["message"]:
+                failures.append(context)
+
+        loop.set_exception_handler(failed)
         async with door(inbox) as (stub, _):
             call = stub.Get(pb.GetRequest(key=b"gone"))
             await inbox.until(lambda: inbox.asked)
