@@ -1,13 +1,15 @@
 """The simulator finds every planted bug, and nothing where none is planted."""
 
+from dataclasses import replace
 from functools import cache
 from itertools import chain
+from typing import Any
 
 import pytest
 
 from dynakv.core import record
 from dynakv.sim.cluster import simulate
-from dynakv.sim.knobs import draw
+from dynakv.sim.knobs import Knobs, draw
 from tests.sim import keyspace_bugs
 from tests.sim.bugs import BUGS as OTHER_BUGS
 
@@ -19,34 +21,55 @@ SECONDS = 60
 LAST_FOUND = {
     "stamp_before_request": 15,
     "dropped_after_one_pass": 21,
-    "recovering_counted": 80,
-    "recovers_with_one_too_few": 41,
-    "recovering_mark_not_durable": 74,
+    "recovering_counted": 9,
+    "recovers_with_one_too_few": 2,
+    "recovering_mark_not_durable": 9,
 }
+# What recovers wrongly shows where a write is on who forgot it and on one replica more, and is
+# read before anything repairs that. These knobs make it frequent; the seed decides all others.
+_FORGETFUL: dict[str, Any] = {
+    "nodes": 3,
+    "replicas": 3,
+    "codec": False,
+    "loss_share": 0.1,
+    "faults": ("older_image", "isolate", "one_way", "crash"),
+    "faults_per_s": 2.0,
+    "keys": 20,
+    "calls_per_s": 150,
+    "keys_per_call_max": 1,
+}
+FORGETFUL = ("recovering_counted", "recovers_with_one_too_few", "recovering_mark_not_durable")
+
+
+def knobs(seed: int, *, forgetful: bool) -> Knobs:
+    """Return the universe of a seed."""
+    drawn = draw(seed, SECONDS)
+    return replace(drawn, **_FORGETFUL) if forgetful else drawn
 
 
 @cache
-def clean(seed: int) -> str:
+def clean(seed: int, *, forgetful: bool) -> str:
     """Return what the unpatched code breaks on this seed: nothing."""
-    return simulate(draw(seed, SECONDS)).violation
+    return simulate(knobs(seed, forgetful=forgetful)).violation
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", BUGS)
 def test_a_planted_bug_is_found(name: str) -> None:
     last = [LAST_FOUND[name]] if name in LAST_FOUND else []
+    forgetful = name in FORGETFUL
     for seed in chain(last, range(1, SEEDS_MAX + 1)):
         with BUGS[name]():
-            result = simulate(draw(seed, SECONDS))
+            result = simulate(knobs(seed, forgetful=forgetful))
         if result.rule not in {"", "load"}:
             print(f"{name}: seed {seed} after {result.virtual_s:.0f} virtual s: {result.rule}")
-            assert clean(seed) == ""
+            assert clean(seed, forgetful=forgetful) == ""
             return
     pytest.fail(f"{name} was not found in {SEEDS_MAX} seeds")
 
 
 def test_only_bugs_have_a_seed() -> None:
-    assert LAST_FOUND.keys() <= BUGS.keys()
+    assert {*LAST_FOUND, *FORGETFUL} <= BUGS.keys()
     assert max(LAST_FOUND.values()) <= SEEDS_MAX
 
 
