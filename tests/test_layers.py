@@ -45,6 +45,7 @@ MAY_IMPORT: dict[str, frozenset[str]] = {
 # The generated protobuf ends where messages are translated: the node never sees it.
 PROTOBUF_IMPORTERS = {
     "rpc/codec.py": "node.messages to and from the frames between nodes",
+    "rpc/gossip_codec.py": "the messages of gossip, a part of the codec",
     "rpc/record_columns.py": "records to and from columns, a part of the codec",
     "rpc/repair_codec.py": "the messages of repair, a part of the codec",
     "rpc/raft_codec.py": "the messages of Raft keyspaces, a part of the codec",

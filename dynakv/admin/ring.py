@@ -21,6 +21,13 @@ from dynakv.v1 import ring_pb2
 BAR_CHARACTERS: Final = 20  # for the greatest share of the keyspace
 
 _STATES = {ring_pb2.MEMBER_STATE_UP: "UN", ring_pb2.MEMBER_STATE_DOWN: "DN"}
+# What the members tell each other of it, as the answering node has heard it.
+GOSSIP: Final = {
+    ring_pb2.GOSSIP_STATE_ALIVE: "alive",
+    ring_pb2.GOSSIP_STATE_SUSPECT: "suspect",
+    ring_pb2.GOSSIP_STATE_DEAD: "dead",
+    ring_pb2.GOSSIP_STATE_LEFT: "left",
+}
 _COLORS = {"UN": GREEN, "DN": RED}
 
 
@@ -29,6 +36,7 @@ class Node(Struct, frozen=True):
 
     state: str  # UN up, DN down, ?N no belief yet; as the answering node sees it
     node: str
+    gossip: str  # alive, suspect, dead, left; "?" from a node that knows no gossip
     address: str  # of NodeInternal
     zone: str
     region: str
@@ -155,6 +163,7 @@ def _nodes(
     return [
         Node(
             state=_STATES.get(m.state, "?N"),
+            gossip=GOSSIP.get(m.gossip, "?"),
             node=m.node_id,
             address=m.address,
             zone=m.zone,
@@ -196,12 +205,13 @@ def _vnodes(members: Sequence[ring_pb2.Member]) -> list[Vnode]:
 
 def _node_lines(nodes: Sequence[Node], *, color: bool) -> Iterator[str]:
     most = max((n.share for n in nodes), default=0.0) or 1.0
-    rows = [["ST", "NODE", "ZONE", "ADDRESS", "VNODES", "GROUPS", "IDEAL", "SHARE", "OWNERSHIP"]]
+    head = "ST NODE GOSSIP ZONE ADDRESS VNODES GROUPS IDEAL SHARE OWNERSHIP"
+    rows = [head.split()]
     for n in nodes:
         bar = "#" * round(BAR_CHARACTERS * n.share / most)
         share = f"{100 * n.share:.1f} %"
         counts = [str(n.vnodes), str(n.groups), f"{n.ideal_groups:.1f}"]
-        rows.append([n.state, n.node, n.zone or "-", n.address, *counts, share, bar])
-    for line in columns(rows, right={4, 5, 6, 7}):
+        rows.append([n.state, n.node, n.gossip, n.zone or "-", n.address, *counts, share, bar])
+    for line in columns(rows, right={5, 6, 7, 8}):
         paint = _COLORS.get(line[:2]) if color else None
         yield painted(line[:2], paint) + line[2:]

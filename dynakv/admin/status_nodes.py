@@ -11,6 +11,7 @@ from msgspec import Struct
 
 from dynakv import limits
 from dynakv.admin.outage import percent
+from dynakv.admin.ring import GOSSIP
 from dynakv.admin.survey import Reply, Survey
 from dynakv.client import texts
 from dynakv.v1 import ring_pb2
@@ -73,6 +74,7 @@ class Node(Struct, frozen=True):
     tree_drifts: int | None = None  # hash trees that did not stand for the rows
     silent_ms: int | None = None  # of one that is down: since any other node heard from it
     horizon_ms: int | None = None  # a member that was away for longer rebuilds
+    gossip: dict[str, str] = {}  # what the other nodes have heard of it, where not all say alive
 
     @property
     def notes(self) -> list[str]:
@@ -93,6 +95,9 @@ class Node(Struct, frozen=True):
                 f"found {thin:,} versions older than the horizon on fewer than a write quorum of"
                 " replicas since its start: they never were acknowledged, or others lost them"
             )
+        if self.gossip:
+            heard = ", ".join(f"{state} to {node}" for node, state in self.gossip.items())
+            notes.append(f"is by gossip {heard}")
         waiting = sum(self.tombstones_waiting.values())
         if self.collection_waits_for:
             missing = ", ".join(self.collection_waits_for)
@@ -147,11 +152,21 @@ def _node(
             [],
             silent_ms=silent_ms,
             horizon_ms=horizon_ms,
+            gossip=_gossip(name, replies),
         )
     problems = list(_problems(name, reply, replies, layout))
     digest = f"{reply.state.digest:016x}"
     # Without GetNodeStatus a node answers and is up, and its figures are not known.
-    row = Node(name, "up", address, member.zone, reply.error, problems, layout_digest=digest)
+    row = Node(
+        name,
+        "up",
+        address,
+        member.zone,
+        reply.error,
+        problems,
+        layout_digest=digest,
+        gossip=_gossip(name, replies),
+    )
     if reply.status is None:
         return row
     return _with_figures(row, reply.status, reply.probe_ms, _clock_offset_ms(name, replies))
@@ -189,6 +204,7 @@ def _with_figures(
         commit_sequence=status.commit_sequence,
         version=status.version,
         layout_digest=row.layout_digest,
+        gossip=row.gossip,
         counters=dict(sorted(status.counters.items())),
         hints=[
             Hints(h.node_id, h.rows, h.bytes, h.age_ms if h.HasField("age_ms") else None)
@@ -206,6 +222,18 @@ def _kept(hints: Hints) -> str:
     count = f"{hints.rows:,} {'hint' if hints.rows == 1 else 'hints'}"
     old = f", up to {texts.lasting(hints.age_ms)} old" if hints.age_ms is not None else ""
     return f"keeps {count} for {hints.node} ({texts.size(hints.bytes)}{old})"
+
+
+def _gossip(name: str, replies: dict[str, Reply]) -> dict[str, str]:
+    """Return what each other node has heard of a member, by node id; empty if all say alive."""
+    heard = {
+        other: GOSSIP[member.gossip]
+        for other, reply in sorted(replies.items())
+        if other != name and reply.state is not None
+        for member in reply.state.members
+        if member.node_id == name and member.gossip in GOSSIP
+    }
+    return heard if set(heard.values()) - {"alive"} else {}
 
 
 def _silence(name: str, replies: dict[str, Reply]) -> tuple[int | None, int | None]:

@@ -9,7 +9,7 @@ from dynakv.core.rumors import Rumor
 from dynakv.core.suspicion import Claim
 
 
-class Vitals(Struct, frozen=True, array_like=True):
+class Vitals(Struct, frozen=True, array_like=True, gc=False):
     """What a node says of itself; the greater `beat` is the newer."""
 
     beat: int = 0
@@ -20,7 +20,7 @@ class Vitals(Struct, frozen=True, array_like=True):
     disk_free_bytes: int = 0
 
 
-class Probe(Struct, frozen=True, array_like=True, tag=True):
+class Probe(Struct, frozen=True, array_like=True, tag=True, gc=False):
     """Are you there?"""
 
     cluster_id: int
@@ -28,7 +28,7 @@ class Probe(Struct, frozen=True, array_like=True, tag=True):
     rumors: tuple[Rumor, ...]
 
 
-class ProbeFor(Struct, frozen=True, array_like=True, tag=True):
+class ProbeFor(Struct, frozen=True, array_like=True, tag=True, gc=False):
     """Do you reach that one?"""
 
     cluster_id: int
@@ -36,14 +36,14 @@ class ProbeFor(Struct, frozen=True, array_like=True, tag=True):
     rumors: tuple[Rumor, ...]
 
 
-class Sync(Struct, frozen=True, array_like=True, tag=True):
+class Sync(Struct, frozen=True, array_like=True, tag=True, gc=False):
     """This is all I know; what do you know? Of each member its claim and vitals."""
 
     cluster_id: int
     members: tuple[tuple[str, Claim, Vitals], ...]
 
 
-class Probed(Struct, frozen=True, array_like=True, tag=True):
+class Probed(Struct, frozen=True, array_like=True, tag=True, gc=False):
     """Here I am."""
 
     cluster_id: int
@@ -51,7 +51,7 @@ class Probed(Struct, frozen=True, array_like=True, tag=True):
     rumors: tuple[Rumor, ...]
 
 
-class ProbedFor(Struct, frozen=True, array_like=True, tag=True):
+class ProbedFor(Struct, frozen=True, array_like=True, tag=True, gc=False):
     """I tried: did it answer me?"""
 
     cluster_id: int
@@ -59,7 +59,7 @@ class ProbedFor(Struct, frozen=True, array_like=True, tag=True):
     rumors: tuple[Rumor, ...]
 
 
-class Foreign(Struct, frozen=True, array_like=True, tag=True):
+class Foreign(Struct, frozen=True, array_like=True, tag=True, gc=False):
     """We do not belong to one cluster, or you are no member of it."""
 
     cluster_id: int

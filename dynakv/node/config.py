@@ -19,6 +19,7 @@ class Config(Struct, frozen=True):
     hedge_ms: int = limits.HEDGE_MS
     heartbeat_ms: int = limits.HEARTBEAT_MS
     suspect_ms: int = limits.SUSPECT_MS
+    gossip: bool = True
     heal_after_ms: int = limits.HEAL_AFTER_MS
     repair: bool = True  # replicas are compared in the background
     repair_pause_ms: int = limits.REPAIR_PAUSE_MS

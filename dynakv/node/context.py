@@ -15,6 +15,7 @@ from dynakv.core.hlc import HybridClock
 from dynakv.core.layout import Keyspace, Layout, Mode, NodeId, decode, group_shift, token_of
 from dynakv.core.members import Members
 from dynakv.core.record import Record
+from dynakv.core.suspicion import State
 from dynakv.core.table import Remembered
 from dynakv.node.config import Config
 from dynakv.node.cuts import Cuts
@@ -232,6 +233,7 @@ class Context:
         self.disk_full = False  # below its reserve: nothing more is saved here
         self.client_addresses: dict[str, str] = {}  # of the peers heard from
         self.foreign: dict[str, None] = {}  # peers that mean another cluster or layout
+        self.beliefs: Callable[[], dict[str, State]] = dict  # what gossip says of the peers
         self.pace = Pace(self.peers, config.hedge_ms)
         self.members = Members(self.peers, now.mono_ms, config.suspect_ms)
         self.peer_epochs: dict[str, tuple[int, int]] = {}  # incarnation, epoch of its layout
@@ -289,18 +291,27 @@ class Context:
 
     def member_views(self) -> dict[str, MemberView]:
         """Return what this node believes of each member."""
-        views = {str(self.node_id): MemberView(True, self.config.client_address, 0)}
+        beliefs = self.beliefs()
+        views = {str(self.node_id): MemberView(True, self.config.client_address, 0, State.ALIVE)}
         for peer in self.peers:
             address = self.client_addresses.get(peer, "")
             offset_ms = self.guard.offset_ms(peer)
-            views[peer] = MemberView(self.members.up(peer), address, offset_ms)
+            views[peer] = MemberView(
+                self.members.up(peer), address, offset_ms, beliefs.get(peer, State.ALIVE)
+            )
         return views
 
-    def ask(self, to: str, message: object, deadline_ms: int, then: Then) -> int:
-        """Hand a message to a peer or STORE; `then` gets the one reply. Return the call id."""
+    def ask(
+        self, to: str, message: object, deadline_ms: int, then: Then, *, paced: bool = True
+    ) -> int:
+        """Hand a message to a peer or STORE; `then` gets the one reply. Return the call id.
+
+        `paced`: how long the reply takes says how fast the peer is.
+        """
         self._calls = call = self._calls + 1
         self._asks[call] = (then, to)
-        self.pace.asked(to, call, self.now.mono_ms)
+        if paced:
+            self.pace.asked(to, call, self.now.mono_ms)
         self.effects.append(Ask(call, to, message, deadline_ms))
         return call
 

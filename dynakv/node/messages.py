@@ -11,6 +11,7 @@ peer serve many keys. Three families:
                        Fence RaiseFloor        answered by Fenced FloorRaised, Failed
                        ChangeKeyspaces             answered by KeyspacesChanged, Failed
                        AdoptLayout FetchLayout     answered by LayoutAdopted LayoutFetched, Failed
+                       Probe ProbeFor Sync     answered by Probed ProbedFor Sync, Failed
     node     -> STORE  core.table.Operation and reads          answered by core.table replies
 
 A client's message is answered in one or more parts; each names its entries (indices into the
@@ -22,9 +23,11 @@ from typing import Final
 
 from msgspec import Struct
 
+from dynakv.core.gossip_messages import Probe, Probed, ProbedFor, ProbeFor, Question, Sync
 from dynakv.core.keyspaces import KeyspaceChange
 from dynakv.core.layout import Level
 from dynakv.core.record import Record
+from dynakv.core.suspicion import State
 from dynakv.errors import Failure
 from dynakv.node.layout_messages import (
     AdoptLayout,
@@ -308,8 +311,13 @@ LayoutMessage = ChangeKeyspaces | AdoptLayout | FetchLayout
 LayoutReply = KeyspacesChanged | LayoutAdopted | LayoutFetched
 RepairMessage = Compare | ScanLeaves | Fence | RaiseFloor
 RepairReply = Compared | LeavesScanned | Fenced | FloorRaised
-PeerMessage = Save | Load | Scan | Beat | RepairMessage | LayoutMessage | RaftMessage
-PeerReply = Saved | Loaded | Scanned | Beaten | RepairReply | LayoutReply | RaftReply | Failed
+GossipReply = Probed | ProbedFor | Sync
+PeerMessage = Save | Load | Scan | Beat | Question | RepairMessage | LayoutMessage | RaftMessage
+PeerReply = (
+    Saved | Loaded | Scanned | Beaten | GossipReply | RepairReply | LayoutReply | RaftReply | Failed
+)
+# Few and small: they neither fill a queue nor find it full, since a busy node is not a dead one.
+CONTROL: Final = (Beat, Probe, ProbeFor, Sync)
 
 
 FRAME_VERSION: Final = 1
@@ -333,6 +341,7 @@ class MemberView(Struct, frozen=True, gc=False):
     up: bool
     client_address: str  # of its KVStore; empty while it was not heard from
     clock_offset_ms: int | None  # its clock minus ours; None before a sample
+    gossip: State = State.ALIVE  # what the members tell each other of it
 
 
 # --- effects ---------------------------------------------------------------------------------

@@ -19,6 +19,7 @@ from random import Random
 from typing import assert_never
 
 from dynakv import limits
+from dynakv.core.gossip_messages import Probe, ProbeFor, Question, Sync
 from dynakv.core.keyspaces import AlterKeyspace, CreateKeyspace, DropKeyspace
 from dynakv.core.layout import Layout, Level
 from dynakv.core.table import Remembered
@@ -34,6 +35,7 @@ from dynakv.node.expire import ExpireBatch
 from dynakv.node.fencing import Fencing
 from dynakv.node.figures import NodeFigures, node_figures
 from dynakv.node.get import GetBatch
+from dynakv.node.gossip import Gossiping
 from dynakv.node.healer import Healer
 from dynakv.node.heartbeat import Heartbeat
 from dynakv.node.hints import Hints
@@ -48,6 +50,7 @@ from dynakv.node.messages import (
     ClientMessage,
     Effect,
     Expire,
+    Failed,
     Get,
     Header,
     List,
@@ -56,6 +59,7 @@ from dynakv.node.messages import (
     PeerMessage,
     PeerReply,
     Put,
+    Reason,
     RecordsMessage,
     Refused,
     RepairMessage,
@@ -108,6 +112,7 @@ class Node:
         RecoveryTask(self._ctx)
         horizon = Horizon(self._ctx, self.recovery, self._stamper)
         self._heartbeat = Heartbeat(self._ctx, horizon)
+        self._gossip = Gossiping(self._ctx) if config.gossip else None
         self._hints = Hints(self._ctx)
         Minorities(self._ctx)
         self.collection = Collection(self._ctx, self._fencing, self.anti_entropy.sync)
@@ -163,8 +168,8 @@ class Node:
                 self._replica.load(message, partial(self._reply, call))
             case Scan():
                 self._replica.scan(message, partial(self._reply, call))
-            case Beat():
-                self._reply(call, self._heartbeat.answer(sender or "", message))
+            case Beat() | Probe() | ProbeFor() | Sync():
+                self._live(message, sender or "", partial(self._reply, call))
             case Compare() | ScanLeaves() | Fence() | RaiseFloor():
                 self._repair(message, sender or "", partial(self._reply, call))
             case RaftStep() | Forward() | ForwardRead() | ForwardScan() | FetchSnapshot():
@@ -173,6 +178,17 @@ class Node:
                 self._keyspaces.asked(message, partial(self._reply, call))
             case _:
                 assert_never(message)
+
+    def _live(
+        self, message: Beat | Question, sender: str, reply: Callable[[PeerReply], None]
+    ) -> None:
+        """Answer a peer that says it lives, or asks who does."""
+        if isinstance(message, Beat):
+            reply(self._heartbeat.answer(sender, message))
+        elif self._gossip is None:
+            reply(Failed(Reason.UNSUPPORTED))
+        else:
+            self._gossip.asked(sender, message, reply)
 
     def _repair(
         self, message: RepairMessage, sender: str, reply: Callable[[PeerReply], None]

@@ -1,7 +1,7 @@
 """The frames between nodes: `node.messages` to bytes and back, nothing else knows their form.
 
 Records travel as parallel columns (`rpc/record_columns.py`); the messages of repair have a file of
-their own (`rpc/repair_codec.py`).
+their own (`rpc/repair_codec.py`), and so have those of Raft and of gossip.
 
 A frame is built from parts, one per ask or reply, each serialised when it is handed in: so its
 exact size is known before a lane and a frame are chosen for it, and nothing is copied twice.
@@ -18,6 +18,7 @@ from typing import Final
 from google.protobuf.message import DecodeError
 from msgspec import Struct
 
+from dynakv.core.gossip_messages import Probe, ProbeFor, Sync
 from dynakv.errors import PeerError
 from dynakv.node.layout_messages import (
     AdoptLayout,
@@ -29,7 +30,9 @@ from dynakv.node.messages import (
     Beat,
     Beaten,
     Failed,
+    GossipReply,
     Header,
+    LayoutReply,
     Load,
     Loaded,
     Outcome,
@@ -49,13 +52,7 @@ from dynakv.node.raft_messages import (
     RaftReply,
     RaftStep,
 )
-from dynakv.rpc.layout_codec import (
-    LayoutReply,
-    fill_layout_ask,
-    fill_layout_reply,
-    layout_message_of,
-    layout_reply_of,
-)
+from dynakv.rpc import gossip_codec, layout_codec
 from dynakv.rpc.raft_codec import fill_raft_ask, fill_raft_reply, raft_message_of, raft_reply_of
 from dynakv.rpc.record_columns import fill_records, floors_of, present_of, records_of
 from dynakv.rpc.repair_codec import (
@@ -144,10 +141,12 @@ def ask_body(message: PeerMessage) -> bytes:
             ask.beat.client_address = message.client_address
             ask.beat.epoch = message.epoch
             ask.beat.SetInParent()
+        case Probe() | ProbeFor() | Sync():
+            gossip_codec.fill_gossip_ask(ask, message)
         case RaftStep() | Forward() | ForwardRead() | ForwardScan() | FetchSnapshot():
             fill_raft_ask(ask, message)
         case ChangeKeyspaces() | AdoptLayout() | FetchLayout():
-            fill_layout_ask(ask, message)
+            layout_codec.fill_layout_ask(ask, message)
         case _:
             fill_repair_ask(ask, message)
     return ask.SerializeToString()
@@ -204,12 +203,16 @@ def _reply_part(call: int, reply: PeerReply) -> bytes:
     return whole.SerializeToString()
 
 
-def _fill_further(out: pb.Reply, reply: RepairReply | LayoutReply | RaftReply) -> None:
+def _fill_further(
+    out: pb.Reply, reply: GossipReply | RepairReply | LayoutReply | RaftReply
+) -> None:
     """Write a reply whose kind has a file of its own."""
     if isinstance(reply, LayoutReply):
-        fill_layout_reply(out, reply)
+        layout_codec.fill_layout_reply(out, reply)
     elif isinstance(reply, RepairReply):
         fill_repair_reply(out, reply)
+    elif isinstance(reply, GossipReply):
+        gossip_codec.fill_gossip_reply(out, reply)
     else:
         fill_raft_reply(out, reply)
 
@@ -336,8 +339,8 @@ def _message_of(ask: pb.Ask) -> PeerMessage | None:
         case "beat":
             return beat_of(ask.beat)
         case kind:
-            of_repair = repair_message_of(kind, ask)
-            return of_repair or layout_message_of(kind, ask) or raft_message_of(kind, ask)
+            found = repair_message_of(kind, ask) or layout_codec.layout_message_of(kind, ask)
+            return found or raft_message_of(kind, ask) or gossip_codec.gossip_message_of(kind, ask)
 
 
 def _reply_of(reply: pb.Reply) -> PeerReply:
@@ -370,9 +373,9 @@ def _reply_of(reply: pb.Reply) -> PeerReply:
             # A reason newer than this node promises nothing.
             return Failed(_REASONS_IN.get(reply.failed.reason, Reason.BROKEN))
         case kind:
-            of_repair = repair_reply_of(kind, reply)
-            found = of_repair or layout_reply_of(kind, reply) or raft_reply_of(kind, reply)
-            return found or Failed(Reason.BROKEN)
+            kept = repair_reply_of(kind, reply) or layout_codec.layout_reply_of(kind, reply)
+            said = raft_reply_of(kind, reply) or gossip_codec.gossip_reply_of(kind, reply)
+            return kept or said or Failed(Reason.BROKEN)
 
 
 def _scan_of(scan: pb.Scan) -> Scan:

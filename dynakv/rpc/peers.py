@@ -30,6 +30,7 @@ from dynakv.node.layout_messages import (
     LayoutFetched,
 )
 from dynakv.node.messages import (
+    CONTROL,
     FRAME_VERSION,
     Ask,
     Beat,
@@ -47,6 +48,7 @@ from dynakv.node.messages import (
 )
 from dynakv.node.raft_messages import RaftStep
 from dynakv.rpc import codec
+from dynakv.rpc.gossip_codec import fits_gossip
 from dynakv.rpc.ports import Inbox
 from dynakv.rpc.raft_codec import fits_raft
 from dynakv.rpc.repair_codec import fits_repair
@@ -368,7 +370,7 @@ def _is_control(message: object) -> bool:
     """Say whether a message must not wait behind data: a sign of life, votes, Raft's heartbeats."""
     if isinstance(message, RaftStep):
         return not any(one.entries for one in message.messages)
-    return isinstance(message, Beat)
+    return isinstance(message, CONTROL)
 
 
 def _fits(message: object, reply: PeerReply) -> bool:
@@ -387,7 +389,7 @@ def _fits(message: object, reply: PeerReply) -> bool:
         case FetchLayout(), LayoutFetched():
             return True
         case _:
-            return fits_repair(message, reply) or fits_raft(message, reply)
+            return any(fits(message, reply) for fits in (fits_repair, fits_raft, fits_gossip))
 
 
 def _parallel(column: Sized | None, count: int) -> bool:

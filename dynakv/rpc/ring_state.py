@@ -3,6 +3,7 @@
 from typing import Final
 
 from dynakv.core.layout import DEFAULT_KEYSPACE, Keyspace, Layout, Level, Mode, NodeId
+from dynakv.rpc.gossip_codec import STATES_OUT
 from dynakv.rpc.ports import Inbox
 from dynakv.v1 import ring_pb2 as pb
 
@@ -46,6 +47,7 @@ class RingState:
             if view is not None:
                 member.state = pb.MEMBER_STATE_UP if view.up else pb.MEMBER_STATE_DOWN
                 member.client_address = view.client_address
+                member.gossip = STATES_OUT[view.gossip]
         return response
 
 

@@ -21,10 +21,10 @@ from dynakv.core.layout import Layout
 from dynakv.errors import Failure, Kind
 from dynakv.node.figures import Figures, QueueFigures, StoreFigures
 from dynakv.node.messages import (
+    CONTROL,
     STORE,
     Answer,
     Ask,
-    Beat,
     ClientMessage,
     ClientReply,
     Effect,
@@ -167,7 +167,7 @@ class Driver:
         self._answers[call] = answer
         self._peer_call_keys[call] = count
         end_s = self._loop.time() + timeout_ms / 1000 if timeout_ms else float("inf")
-        queue = self._beats if isinstance(message, Beat) else self._peer_asks
+        queue = self._beats if isinstance(message, CONTROL) else self._peer_asks
         queue.append((call, message, sender, end_s))
         self._schedule()
         return True

@@ -8,6 +8,7 @@ Groce et al., ISSTA 2012). Rates are per second of virtual time, shares lie in 0
 from dataclasses import dataclass, fields
 from random import Random
 
+GOSSIP_EVERY = 4  # seeds: in one of so many universes nodes gossip
 FAULTS = (
     "halves",
     "isolate",
@@ -58,6 +59,7 @@ class Knobs:
     hint_pause_ms: int
     turn_ms: int  # a turn waits up to this long for more; 0: each message is a turn of its own
     codec: bool  # messages pass the real wire form
+    gossip: bool  # nodes gossip
     # --- network
     delay_ms: int  # mean of a frame's way, one way
     tail_share: float  # of frames that take up to 5 s
@@ -154,6 +156,8 @@ def draw(seed: int, seconds: int, nodes: int | None = None) -> Knobs:
         suspect_ms=random.choice((1_500, 5_000)),
         turn_ms=random.choice((0, 0, 4, 15)),
         codec=random.random() < 0.25,
+        # Not drawn, so that the universes of the other seeds stay as they are.
+        gossip=seed % GOSSIP_EVERY == 0,
         delay_ms=random.choice((2, 5, 10, 25)),
         tail_share=random.choice((0.0, 0.001, 0.01)),
         loss_share=random.choice((0.0, 0.0, 0.01, 0.05, 0.15)),

@@ -115,6 +115,7 @@ class Process:
             hedge_ms=knobs.hedge_ms,
             heartbeat_ms=knobs.heartbeat_ms,
             suspect_ms=knobs.suspect_ms,
+            gossip=knobs.gossip,
             horizon_ms=knobs.horizon_ms,
             heal_after_ms=knobs.heal_after_ms,
             recover_after_ms=knobs.recover_after_ms,

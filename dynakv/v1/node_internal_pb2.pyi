@@ -114,7 +114,7 @@ class Frame(_message.Message):
     def __init__(self, header: _Optional[_Union[Header, _Mapping]] = ..., asks: _Optional[_Iterable[_Union[Ask, _Mapping]]] = ..., replies: _Optional[_Iterable[_Union[Reply, _Mapping]]] = ...) -> None: ...
 
 class Ask(_message.Message):
-    __slots__ = ("call", "timeout_ms", "save", "load", "beat", "scan", "compare", "scan_leaves", "fence", "raise_floor", "change_keyspaces", "adopt_layout", "fetch_layout", "raft_step", "raft_forward", "raft_read", "raft_scan", "raft_fetch")
+    __slots__ = ("call", "timeout_ms", "save", "load", "beat", "scan", "compare", "scan_leaves", "fence", "raise_floor", "change_keyspaces", "adopt_layout", "fetch_layout", "raft_step", "raft_forward", "raft_read", "raft_scan", "raft_fetch", "probe", "probe_for", "sync")
     CALL_FIELD_NUMBER: _ClassVar[int]
     TIMEOUT_MS_FIELD_NUMBER: _ClassVar[int]
     SAVE_FIELD_NUMBER: _ClassVar[int]
@@ -133,6 +133,9 @@ class Ask(_message.Message):
     RAFT_READ_FIELD_NUMBER: _ClassVar[int]
     RAFT_SCAN_FIELD_NUMBER: _ClassVar[int]
     RAFT_FETCH_FIELD_NUMBER: _ClassVar[int]
+    PROBE_FIELD_NUMBER: _ClassVar[int]
+    PROBE_FOR_FIELD_NUMBER: _ClassVar[int]
+    SYNC_FIELD_NUMBER: _ClassVar[int]
     call: int
     timeout_ms: int
     save: Save
@@ -151,10 +154,13 @@ class Ask(_message.Message):
     raft_read: RaftRead
     raft_scan: RaftScan
     raft_fetch: RaftFetch
-    def __init__(self, call: _Optional[int] = ..., timeout_ms: _Optional[int] = ..., save: _Optional[_Union[Save, _Mapping]] = ..., load: _Optional[_Union[Load, _Mapping]] = ..., beat: _Optional[_Union[Beat, _Mapping]] = ..., scan: _Optional[_Union[Scan, _Mapping]] = ..., compare: _Optional[_Union[Compare, _Mapping]] = ..., scan_leaves: _Optional[_Union[ScanLeaves, _Mapping]] = ..., fence: _Optional[_Union[Fence, _Mapping]] = ..., raise_floor: _Optional[_Union[RaiseFloor, _Mapping]] = ..., change_keyspaces: _Optional[_Union[ChangeKeyspaces, _Mapping]] = ..., adopt_layout: _Optional[_Union[AdoptLayout, _Mapping]] = ..., fetch_layout: _Optional[_Union[FetchLayout, _Mapping]] = ..., raft_step: _Optional[_Union[RaftStep, _Mapping]] = ..., raft_forward: _Optional[_Union[RaftForward, _Mapping]] = ..., raft_read: _Optional[_Union[RaftRead, _Mapping]] = ..., raft_scan: _Optional[_Union[RaftScan, _Mapping]] = ..., raft_fetch: _Optional[_Union[RaftFetch, _Mapping]] = ...) -> None: ...
+    probe: Probe
+    probe_for: ProbeFor
+    sync: Sync
+    def __init__(self, call: _Optional[int] = ..., timeout_ms: _Optional[int] = ..., save: _Optional[_Union[Save, _Mapping]] = ..., load: _Optional[_Union[Load, _Mapping]] = ..., beat: _Optional[_Union[Beat, _Mapping]] = ..., scan: _Optional[_Union[Scan, _Mapping]] = ..., compare: _Optional[_Union[Compare, _Mapping]] = ..., scan_leaves: _Optional[_Union[ScanLeaves, _Mapping]] = ..., fence: _Optional[_Union[Fence, _Mapping]] = ..., raise_floor: _Optional[_Union[RaiseFloor, _Mapping]] = ..., change_keyspaces: _Optional[_Union[ChangeKeyspaces, _Mapping]] = ..., adopt_layout: _Optional[_Union[AdoptLayout, _Mapping]] = ..., fetch_layout: _Optional[_Union[FetchLayout, _Mapping]] = ..., raft_step: _Optional[_Union[RaftStep, _Mapping]] = ..., raft_forward: _Optional[_Union[RaftForward, _Mapping]] = ..., raft_read: _Optional[_Union[RaftRead, _Mapping]] = ..., raft_scan: _Optional[_Union[RaftScan, _Mapping]] = ..., raft_fetch: _Optional[_Union[RaftFetch, _Mapping]] = ..., probe: _Optional[_Union[Probe, _Mapping]] = ..., probe_for: _Optional[_Union[ProbeFor, _Mapping]] = ..., sync: _Optional[_Union[Sync, _Mapping]] = ...) -> None: ...
 
 class Reply(_message.Message):
-    __slots__ = ("call", "saved", "loaded", "beaten", "failed", "scanned", "compared", "leaves_scanned", "fenced", "floor_raised", "keyspaces_changed", "layout_adopted", "layout_fetched", "raft_stepped", "raft_forwarded", "raft_found", "raft_listed", "raft_page")
+    __slots__ = ("call", "saved", "loaded", "beaten", "failed", "scanned", "compared", "leaves_scanned", "fenced", "floor_raised", "keyspaces_changed", "layout_adopted", "layout_fetched", "raft_stepped", "raft_forwarded", "raft_found", "raft_listed", "raft_page", "probed", "probed_for", "synced")
     CALL_FIELD_NUMBER: _ClassVar[int]
     SAVED_FIELD_NUMBER: _ClassVar[int]
     LOADED_FIELD_NUMBER: _ClassVar[int]
@@ -173,6 +179,9 @@ class Reply(_message.Message):
     RAFT_FOUND_FIELD_NUMBER: _ClassVar[int]
     RAFT_LISTED_FIELD_NUMBER: _ClassVar[int]
     RAFT_PAGE_FIELD_NUMBER: _ClassVar[int]
+    PROBED_FIELD_NUMBER: _ClassVar[int]
+    PROBED_FOR_FIELD_NUMBER: _ClassVar[int]
+    SYNCED_FIELD_NUMBER: _ClassVar[int]
     call: int
     saved: Saved
     loaded: Loaded
@@ -191,7 +200,10 @@ class Reply(_message.Message):
     raft_found: RaftFound
     raft_listed: RaftListed
     raft_page: RaftPage
-    def __init__(self, call: _Optional[int] = ..., saved: _Optional[_Union[Saved, _Mapping]] = ..., loaded: _Optional[_Union[Loaded, _Mapping]] = ..., beaten: _Optional[_Union[Beaten, _Mapping]] = ..., failed: _Optional[_Union[Failed, _Mapping]] = ..., scanned: _Optional[_Union[Scanned, _Mapping]] = ..., compared: _Optional[_Union[Compared, _Mapping]] = ..., leaves_scanned: _Optional[_Union[LeavesScanned, _Mapping]] = ..., fenced: _Optional[_Union[Fenced, _Mapping]] = ..., floor_raised: _Optional[_Union[FloorRaised, _Mapping]] = ..., keyspaces_changed: _Optional[_Union[KeyspacesChanged, _Mapping]] = ..., layout_adopted: _Optional[_Union[LayoutAdopted, _Mapping]] = ..., layout_fetched: _Optional[_Union[LayoutFetched, _Mapping]] = ..., raft_stepped: _Optional[_Union[RaftStepped, _Mapping]] = ..., raft_forwarded: _Optional[_Union[RaftForwarded, _Mapping]] = ..., raft_found: _Optional[_Union[RaftFound, _Mapping]] = ..., raft_listed: _Optional[_Union[RaftListed, _Mapping]] = ..., raft_page: _Optional[_Union[RaftPage, _Mapping]] = ...) -> None: ...
+    probed: Probed
+    probed_for: ProbedFor
+    synced: Sync
+    def __init__(self, call: _Optional[int] = ..., saved: _Optional[_Union[Saved, _Mapping]] = ..., loaded: _Optional[_Union[Loaded, _Mapping]] = ..., beaten: _Optional[_Union[Beaten, _Mapping]] = ..., failed: _Optional[_Union[Failed, _Mapping]] = ..., scanned: _Optional[_Union[Scanned, _Mapping]] = ..., compared: _Optional[_Union[Compared, _Mapping]] = ..., leaves_scanned: _Optional[_Union[LeavesScanned, _Mapping]] = ..., fenced: _Optional[_Union[Fenced, _Mapping]] = ..., floor_raised: _Optional[_Union[FloorRaised, _Mapping]] = ..., keyspaces_changed: _Optional[_Union[KeyspacesChanged, _Mapping]] = ..., layout_adopted: _Optional[_Union[LayoutAdopted, _Mapping]] = ..., layout_fetched: _Optional[_Union[LayoutFetched, _Mapping]] = ..., raft_stepped: _Optional[_Union[RaftStepped, _Mapping]] = ..., raft_forwarded: _Optional[_Union[RaftForwarded, _Mapping]] = ..., raft_found: _Optional[_Union[RaftFound, _Mapping]] = ..., raft_listed: _Optional[_Union[RaftListed, _Mapping]] = ..., raft_page: _Optional[_Union[RaftPage, _Mapping]] = ..., probed: _Optional[_Union[Probed, _Mapping]] = ..., probed_for: _Optional[_Union[ProbedFor, _Mapping]] = ..., synced: _Optional[_Union[Sync, _Mapping]] = ...) -> None: ...
 
 class Records(_message.Message):
     __slots__ = ("keys", "values", "tombstones", "absent", "value_times", "value_writers", "expiries_ms", "expiry_times", "expiry_writers", "checksums")
@@ -692,3 +704,81 @@ class AddNodeResponse(_message.Message):
     EPOCH_FIELD_NUMBER: _ClassVar[int]
     epoch: int
     def __init__(self, epoch: _Optional[int] = ...) -> None: ...
+
+class Claims(_message.Message):
+    __slots__ = ("node_ids", "states", "counters", "accusers")
+    NODE_IDS_FIELD_NUMBER: _ClassVar[int]
+    STATES_FIELD_NUMBER: _ClassVar[int]
+    COUNTERS_FIELD_NUMBER: _ClassVar[int]
+    ACCUSERS_FIELD_NUMBER: _ClassVar[int]
+    node_ids: _containers.RepeatedScalarFieldContainer[str]
+    states: _containers.RepeatedScalarFieldContainer[_ring_pb2.GossipState]
+    counters: _containers.RepeatedScalarFieldContainer[int]
+    accusers: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, node_ids: _Optional[_Iterable[str]] = ..., states: _Optional[_Iterable[_Union[_ring_pb2.GossipState, str]]] = ..., counters: _Optional[_Iterable[int]] = ..., accusers: _Optional[_Iterable[str]] = ...) -> None: ...
+
+class Vitals(_message.Message):
+    __slots__ = ("beat", "version", "load", "clock_offset_ms", "disk_used_bytes", "disk_free_bytes")
+    BEAT_FIELD_NUMBER: _ClassVar[int]
+    VERSION_FIELD_NUMBER: _ClassVar[int]
+    LOAD_FIELD_NUMBER: _ClassVar[int]
+    CLOCK_OFFSET_MS_FIELD_NUMBER: _ClassVar[int]
+    DISK_USED_BYTES_FIELD_NUMBER: _ClassVar[int]
+    DISK_FREE_BYTES_FIELD_NUMBER: _ClassVar[int]
+    beat: int
+    version: str
+    load: int
+    clock_offset_ms: int
+    disk_used_bytes: int
+    disk_free_bytes: int
+    def __init__(self, beat: _Optional[int] = ..., version: _Optional[str] = ..., load: _Optional[int] = ..., clock_offset_ms: _Optional[int] = ..., disk_used_bytes: _Optional[int] = ..., disk_free_bytes: _Optional[int] = ...) -> None: ...
+
+class Probe(_message.Message):
+    __slots__ = ("cluster_id", "vitals", "rumors")
+    CLUSTER_ID_FIELD_NUMBER: _ClassVar[int]
+    VITALS_FIELD_NUMBER: _ClassVar[int]
+    RUMORS_FIELD_NUMBER: _ClassVar[int]
+    cluster_id: int
+    vitals: Vitals
+    rumors: Claims
+    def __init__(self, cluster_id: _Optional[int] = ..., vitals: _Optional[_Union[Vitals, _Mapping]] = ..., rumors: _Optional[_Union[Claims, _Mapping]] = ...) -> None: ...
+
+class Probed(_message.Message):
+    __slots__ = ("cluster_id", "vitals", "rumors")
+    CLUSTER_ID_FIELD_NUMBER: _ClassVar[int]
+    VITALS_FIELD_NUMBER: _ClassVar[int]
+    RUMORS_FIELD_NUMBER: _ClassVar[int]
+    cluster_id: int
+    vitals: Vitals
+    rumors: Claims
+    def __init__(self, cluster_id: _Optional[int] = ..., vitals: _Optional[_Union[Vitals, _Mapping]] = ..., rumors: _Optional[_Union[Claims, _Mapping]] = ...) -> None: ...
+
+class ProbeFor(_message.Message):
+    __slots__ = ("cluster_id", "target", "rumors")
+    CLUSTER_ID_FIELD_NUMBER: _ClassVar[int]
+    TARGET_FIELD_NUMBER: _ClassVar[int]
+    RUMORS_FIELD_NUMBER: _ClassVar[int]
+    cluster_id: int
+    target: str
+    rumors: Claims
+    def __init__(self, cluster_id: _Optional[int] = ..., target: _Optional[str] = ..., rumors: _Optional[_Union[Claims, _Mapping]] = ...) -> None: ...
+
+class ProbedFor(_message.Message):
+    __slots__ = ("cluster_id", "reached", "rumors")
+    CLUSTER_ID_FIELD_NUMBER: _ClassVar[int]
+    REACHED_FIELD_NUMBER: _ClassVar[int]
+    RUMORS_FIELD_NUMBER: _ClassVar[int]
+    cluster_id: int
+    reached: bool
+    rumors: Claims
+    def __init__(self, cluster_id: _Optional[int] = ..., reached: bool = ..., rumors: _Optional[_Union[Claims, _Mapping]] = ...) -> None: ...
+
+class Sync(_message.Message):
+    __slots__ = ("cluster_id", "claims", "vitals")
+    CLUSTER_ID_FIELD_NUMBER: _ClassVar[int]
+    CLAIMS_FIELD_NUMBER: _ClassVar[int]
+    VITALS_FIELD_NUMBER: _ClassVar[int]
+    cluster_id: int
+    claims: Claims
+    vitals: _containers.RepeatedCompositeFieldContainer[Vitals]
+    def __init__(self, cluster_id: _Optional[int] = ..., claims: _Optional[_Union[Claims, _Mapping]] = ..., vitals: _Optional[_Iterable[_Union[Vitals, _Mapping]]] = ...) -> None: ...

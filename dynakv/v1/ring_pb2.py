@@ -24,27 +24,29 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x14\x64ynakv/v1/ring.proto\x12\tdynakv.v1\"\x15\n\x13GetRingStateRequest\"\xbd\x01\n\x14GetRingStateResponse\x12\x13\n\x0b\x61nswered_by\x18\x01 \x01(\t\x12\x0b\n\x03hlc\x18\x02 \x01(\x06\x12\x12\n\ncluster_id\x18\x03 \x01(\x06\x12\r\n\x05\x65poch\x18\x04 \x01(\x04\x12\x0e\n\x06\x64igest\x18\x05 \x01(\x06\x12\"\n\x07members\x18\x06 \x03(\x0b\x32\x11.dynakv.v1.Member\x12&\n\tkeyspaces\x18\x07 \x03(\x0b\x32\x13.dynakv.v1.KeyspaceJ\x04\x08\x08\x10\t\"\x97\x01\n\x06Member\x12\x0f\n\x07node_id\x18\x01 \x01(\t\x12\x0f\n\x07\x61\x64\x64ress\x18\x02 \x01(\t\x12\x0c\n\x04zone\x18\x03 \x01(\t\x12\x0e\n\x06region\x18\x04 \x01(\t\x12\x0e\n\x06weight\x18\x05 \x01(\r\x12%\n\x05state\x18\x06 \x01(\x0e\x32\x16.dynakv.v1.MemberState\x12\x16\n\x0e\x63lient_address\x18\x07 \x01(\t\"\xd3\x02\n\x08Keyspace\x12\x13\n\x0bkeyspace_id\x18\x01 \x01(\x06\x12\x0c\n\x04name\x18\x02 \x01(\t\x12\x1d\n\x04mode\x18\x03 \x01(\x0e\x32\x0f.dynakv.v1.Mode\x12\x17\n\x0freplicas_wanted\x18\x04 \x01(\r\x12\t\n\x01n\x18\x05 \x01(\r\x12\n\n\x02rq\x18\x06 \x01(\r\x12\n\n\x02wq\x18\x07 \x01(\r\x12\x11\n\thash_tags\x18\x08 \x01(\x08\x12\'\n\rdefault_level\x18\t \x01(\x0e\x32\x10.dynakv.v1.Level\x12\x16\n\x0e\x64\x65\x66\x61ult_ttl_ms\x18\n \x01(\x04\x12%\n\x06groups\x18\x0b \x03(\x0b\x32\x15.dynakv.v1.ShardGroup\x12\x13\n\x0bgroup_count\x18\x0c \x01(\r\x12\r\n\x05\x65poch\x18\r \x01(\x04\x12\x19\n\x0credis_number\x18\x0e \x01(\rH\x00\x88\x01\x01\x42\x0f\n\r_redis_number\"\x1e\n\nShardGroup\x12\x10\n\x08replicas\x18\x01 \x03(\r*Z\n\x05Level\x12\x15\n\x11LEVEL_UNSPECIFIED\x10\x00\x12\r\n\tLEVEL_ONE\x10\x01\x12\x10\n\x0cLEVEL_QUORUM\x10\x02\x12\r\n\tLEVEL_ALL\x10\x03\"\x04\x08\x04\x10\x04\"\x04\x08\x05\x10\x05*R\n\x04Mode\x12\x14\n\x10MODE_UNSPECIFIED\x10\x00\x12\x13\n\x0fMODE_LEADERLESS\x10\x01\x12\x10\n\x0cMODE_ORDERED\x10\x02\x12\r\n\tMODE_RAFT\x10\x03*W\n\x0bMemberState\x12\x1c\n\x18MEMBER_STATE_UNSPECIFIED\x10\x00\x12\x13\n\x0fMEMBER_STATE_UP\x10\x01\x12\x15\n\x11MEMBER_STATE_DOWN\x10\x02\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x14\x64ynakv/v1/ring.proto\x12\tdynakv.v1\"\x15\n\x13GetRingStateRequest\"\xbd\x01\n\x14GetRingStateResponse\x12\x13\n\x0b\x61nswered_by\x18\x01 \x01(\t\x12\x0b\n\x03hlc\x18\x02 \x01(\x06\x12\x12\n\ncluster_id\x18\x03 \x01(\x06\x12\r\n\x05\x65poch\x18\x04 \x01(\x04\x12\x0e\n\x06\x64igest\x18\x05 \x01(\x06\x12\"\n\x07members\x18\x06 \x03(\x0b\x32\x11.dynakv.v1.Member\x12&\n\tkeyspaces\x18\x07 \x03(\x0b\x32\x13.dynakv.v1.KeyspaceJ\x04\x08\x08\x10\t\"\xbf\x01\n\x06Member\x12\x0f\n\x07node_id\x18\x01 \x01(\t\x12\x0f\n\x07\x61\x64\x64ress\x18\x02 \x01(\t\x12\x0c\n\x04zone\x18\x03 \x01(\t\x12\x0e\n\x06region\x18\x04 \x01(\t\x12\x0e\n\x06weight\x18\x05 \x01(\r\x12%\n\x05state\x18\x06 \x01(\x0e\x32\x16.dynakv.v1.MemberState\x12\x16\n\x0e\x63lient_address\x18\x07 \x01(\t\x12&\n\x06gossip\x18\x08 \x01(\x0e\x32\x16.dynakv.v1.GossipState\"\xd3\x02\n\x08Keyspace\x12\x13\n\x0bkeyspace_id\x18\x01 \x01(\x06\x12\x0c\n\x04name\x18\x02 \x01(\t\x12\x1d\n\x04mode\x18\x03 \x01(\x0e\x32\x0f.dynakv.v1.Mode\x12\x17\n\x0freplicas_wanted\x18\x04 \x01(\r\x12\t\n\x01n\x18\x05 \x01(\r\x12\n\n\x02rq\x18\x06 \x01(\r\x12\n\n\x02wq\x18\x07 \x01(\r\x12\x11\n\thash_tags\x18\x08 \x01(\x08\x12\'\n\rdefault_level\x18\t \x01(\x0e\x32\x10.dynakv.v1.Level\x12\x16\n\x0e\x64\x65\x66\x61ult_ttl_ms\x18\n \x01(\x04\x12%\n\x06groups\x18\x0b \x03(\x0b\x32\x15.dynakv.v1.ShardGroup\x12\x13\n\x0bgroup_count\x18\x0c \x01(\r\x12\r\n\x05\x65poch\x18\r \x01(\x04\x12\x19\n\x0credis_number\x18\x0e \x01(\rH\x00\x88\x01\x01\x42\x0f\n\r_redis_number\"\x1e\n\nShardGroup\x12\x10\n\x08replicas\x18\x01 \x03(\r*Z\n\x05Level\x12\x15\n\x11LEVEL_UNSPECIFIED\x10\x00\x12\r\n\tLEVEL_ONE\x10\x01\x12\x10\n\x0cLEVEL_QUORUM\x10\x02\x12\r\n\tLEVEL_ALL\x10\x03\"\x04\x08\x04\x10\x04\"\x04\x08\x05\x10\x05*R\n\x04Mode\x12\x14\n\x10MODE_UNSPECIFIED\x10\x00\x12\x13\n\x0fMODE_LEADERLESS\x10\x01\x12\x10\n\x0cMODE_ORDERED\x10\x02\x12\r\n\tMODE_RAFT\x10\x03*W\n\x0bMemberState\x12\x1c\n\x18MEMBER_STATE_UNSPECIFIED\x10\x00\x12\x13\n\x0fMEMBER_STATE_UP\x10\x01\x12\x15\n\x11MEMBER_STATE_DOWN\x10\x02*\x8b\x01\n\x0bGossipState\x12\x1c\n\x18GOSSIP_STATE_UNSPECIFIED\x10\x00\x12\x16\n\x12GOSSIP_STATE_ALIVE\x10\x01\x12\x18\n\x14GOSSIP_STATE_SUSPECT\x10\x02\x12\x15\n\x11GOSSIP_STATE_DEAD\x10\x03\x12\x15\n\x11GOSSIP_STATE_LEFT\x10\x04\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'dynakv.v1.ring_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_LEVEL']._serialized_start=778
-  _globals['_LEVEL']._serialized_end=868
-  _globals['_MODE']._serialized_start=870
-  _globals['_MODE']._serialized_end=952
-  _globals['_MEMBERSTATE']._serialized_start=954
-  _globals['_MEMBERSTATE']._serialized_end=1041
+  _globals['_LEVEL']._serialized_start=818
+  _globals['_LEVEL']._serialized_end=908
+  _globals['_MODE']._serialized_start=910
+  _globals['_MODE']._serialized_end=992
+  _globals['_MEMBERSTATE']._serialized_start=994
+  _globals['_MEMBERSTATE']._serialized_end=1081
+  _globals['_GOSSIPSTATE']._serialized_start=1084
+  _globals['_GOSSIPSTATE']._serialized_end=1223
   _globals['_GETRINGSTATEREQUEST']._serialized_start=35
   _globals['_GETRINGSTATEREQUEST']._serialized_end=56
   _globals['_GETRINGSTATERESPONSE']._serialized_start=59
   _globals['_GETRINGSTATERESPONSE']._serialized_end=248
   _globals['_MEMBER']._serialized_start=251
-  _globals['_MEMBER']._serialized_end=402
-  _globals['_KEYSPACE']._serialized_start=405
-  _globals['_KEYSPACE']._serialized_end=744
-  _globals['_SHARDGROUP']._serialized_start=746
-  _globals['_SHARDGROUP']._serialized_end=776
+  _globals['_MEMBER']._serialized_end=442
+  _globals['_KEYSPACE']._serialized_start=445
+  _globals['_KEYSPACE']._serialized_end=784
+  _globals['_SHARDGROUP']._serialized_start=786
+  _globals['_SHARDGROUP']._serialized_end=816
 # @@protoc_insertion_point(module_scope)

@@ -26,6 +26,14 @@ class MemberState(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     MEMBER_STATE_UNSPECIFIED: _ClassVar[MemberState]
     MEMBER_STATE_UP: _ClassVar[MemberState]
     MEMBER_STATE_DOWN: _ClassVar[MemberState]
+
+class GossipState(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    GOSSIP_STATE_UNSPECIFIED: _ClassVar[GossipState]
+    GOSSIP_STATE_ALIVE: _ClassVar[GossipState]
+    GOSSIP_STATE_SUSPECT: _ClassVar[GossipState]
+    GOSSIP_STATE_DEAD: _ClassVar[GossipState]
+    GOSSIP_STATE_LEFT: _ClassVar[GossipState]
 LEVEL_UNSPECIFIED: Level
 LEVEL_ONE: Level
 LEVEL_QUORUM: Level
@@ -37,6 +45,11 @@ MODE_RAFT: Mode
 MEMBER_STATE_UNSPECIFIED: MemberState
 MEMBER_STATE_UP: MemberState
 MEMBER_STATE_DOWN: MemberState
+GOSSIP_STATE_UNSPECIFIED: GossipState
+GOSSIP_STATE_ALIVE: GossipState
+GOSSIP_STATE_SUSPECT: GossipState
+GOSSIP_STATE_DEAD: GossipState
+GOSSIP_STATE_LEFT: GossipState
 
 class GetRingStateRequest(_message.Message):
     __slots__ = ()
@@ -61,7 +74,7 @@ class GetRingStateResponse(_message.Message):
     def __init__(self, answered_by: _Optional[str] = ..., hlc: _Optional[int] = ..., cluster_id: _Optional[int] = ..., epoch: _Optional[int] = ..., digest: _Optional[int] = ..., members: _Optional[_Iterable[_Union[Member, _Mapping]]] = ..., keyspaces: _Optional[_Iterable[_Union[Keyspace, _Mapping]]] = ...) -> None: ...
 
 class Member(_message.Message):
-    __slots__ = ("node_id", "address", "zone", "region", "weight", "state", "client_address")
+    __slots__ = ("node_id", "address", "zone", "region", "weight", "state", "client_address", "gossip")
     NODE_ID_FIELD_NUMBER: _ClassVar[int]
     ADDRESS_FIELD_NUMBER: _ClassVar[int]
     ZONE_FIELD_NUMBER: _ClassVar[int]
@@ -69,6 +82,7 @@ class Member(_message.Message):
     WEIGHT_FIELD_NUMBER: _ClassVar[int]
     STATE_FIELD_NUMBER: _ClassVar[int]
     CLIENT_ADDRESS_FIELD_NUMBER: _ClassVar[int]
+    GOSSIP_FIELD_NUMBER: _ClassVar[int]
     node_id: str
     address: str
     zone: str
@@ -76,7 +90,8 @@ class Member(_message.Message):
     weight: int
     state: MemberState
     client_address: str
-    def __init__(self, node_id: _Optional[str] = ..., address: _Optional[str] = ..., zone: _Optional[str] = ..., region: _Optional[str] = ..., weight: _Optional[int] = ..., state: _Optional[_Union[MemberState, str]] = ..., client_address: _Optional[str] = ...) -> None: ...
+    gossip: GossipState
+    def __init__(self, node_id: _Optional[str] = ..., address: _Optional[str] = ..., zone: _Optional[str] = ..., region: _Optional[str] = ..., weight: _Optional[int] = ..., state: _Optional[_Union[MemberState, str]] = ..., client_address: _Optional[str] = ..., gossip: _Optional[_Union[GossipState, str]] = ...) -> None: ...
 
 class Keyspace(_message.Message):
     __slots__ = ("keyspace_id", "name", "mode", "replicas_wanted", "n", "rq", "wq", "hash_tags", "default_level", "default_ttl_ms", "groups", "group_count", "epoch", "redis_number")

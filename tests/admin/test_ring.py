@@ -33,6 +33,7 @@ def state_of(
                 zone=m.zone,
                 weight=m.weight,
                 state=states[m.node_id],
+                gossip=ring_pb2.GOSSIP_STATE_ALIVE,
             )
             for m in layout.members
         ],
@@ -99,20 +100,30 @@ def test_a_state_is_up_down_or_not_known() -> None:
     assert [n.state for n in shown.nodes] == ["UN", "DN", "?N", "UN", "UN"]
 
 
+def test_gossip_is_shown_in_its_own_words_and_an_older_node_has_none() -> None:
+    state = state_of(FIVE)
+    for one, heard in zip(state.members, ring_pb2.GossipState.values(), strict=True):
+        one.gossip = heard  # type: ignore[assignment]
+    shown = ring.view(state, "default")
+    assert [n.gossip for n in shown.nodes] == ["?", "alive", "suspect", "dead", "left"]
+
+
 def test_a_keyspace_that_does_not_exist_is_a_usage_error() -> None:
     with pytest.raises(UsageError, match="keyspace 'x' does not exist; there are default, small"):
         ring.view(state_of(FIVE), "x")
 
 
 def test_the_table_of_three_nodes() -> None:
-    shown = ring.view(state_of(FIVE[:3], down=["n3"]), "small")
+    state = state_of(FIVE[:3], down=["n3"])
+    state.members[2].gossip = ring_pb2.GOSSIP_STATE_DEAD
+    shown = ring.view(state, "small")
     lines = ring.as_table(shown, color=False).splitlines()
     assert lines[0] == "keyspace small: 8 shard groups, N=2, Rq=1, Wq=2"
     assert lines[1] == f"layout epoch 1, digest {shown.digest}, as n1 sees it"
-    header = "ST  NODE  ZONE  ADDRESS          VNODES  GROUPS  IDEAL   SHARE  OWNERSHIP"
+    header = "ST  NODE  GOSSIP  ZONE  ADDRESS          VNODES  GROUPS  IDEAL   SHARE  OWNERSHIP"
     assert lines[3] == header
-    assert lines[4].startswith("UN  n1    -     127.0.0.1:50151     128  ")
-    assert lines[6].startswith("DN  n3    -     127.0.0.1:50153     128  ")
+    assert lines[4].startswith("UN  n1    alive   -     127.0.0.1:50151     128  ")
+    assert lines[6].startswith("DN  n3    dead    -     127.0.0.1:50153     128  ")
     assert lines[8].startswith("balance: min ")
     assert all(line == line.rstrip() for line in lines)
 

@@ -8,6 +8,7 @@ from dynakv.admin.status import State, Status, view
 from dynakv.admin.status_text import as_json, as_table
 from dynakv.admin.survey import Reply, Survey
 from dynakv.v1 import node_status_pb2 as pb
+from dynakv.v1 import ring_pb2
 from tests.admin.nodes import healthy, state, status, survey_of
 
 SILENT = Reply(error="no answer within 1.2 s")
@@ -122,6 +123,14 @@ def test_a_silent_node_is_told_when_it_has_to_rebuild() -> None:
     found = shown(n1=Reply(state(3, "n1"), n1, 1.0), n2=Reply(state(3, "n2"), n2, 1.0), n3=SILENT)
     note = "- n3 has been silent for 1m00s; after 10d00h it rebuilds its groups"
     assert as_table(found, color=False).endswith(note)
+
+
+def test_a_node_that_is_not_alive_to_all_by_gossip_is_a_note() -> None:
+    first, second = state(3, "n1"), state(3, "n2")
+    first.members[2].gossip = ring_pb2.GOSSIP_STATE_SUSPECT
+    found = shown(n1=Reply(first, status("n1"), 1.0), n2=Reply(second, status("n2"), 1.0))
+    assert found.nodes[2].notes == ["is by gossip suspect to n1, alive to n2"]
+    assert found.nodes[0].notes == []
 
 
 def test_hash_trees_that_drifted_are_a_note() -> None:

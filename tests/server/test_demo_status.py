@@ -10,7 +10,7 @@ from dynakv.server.demo_nodes import Child, State
 def view(*up: str, replicas: list[list[str]] | None = None) -> Ring:
     """Return the ring of n1, n2, n3 as a node sees it that takes `up` for alive."""
     nodes = [
-        Node("UN" if n in up else "DN", n, "", "", "", 1, 128, 2, 2.0, 0.33)
+        Node("UN" if n in up else "DN", n, "alive", "", "", "", 1, 128, 2, 2.0, 0.33)
         for n in ("n1", "n2", "n3")
     ]
     placed = replicas or [["n1", "n2", "n3"], ["n2", "n3", "n1"]]

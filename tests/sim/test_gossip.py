@@ -6,6 +6,7 @@ from dynakv import limits
 from dynakv.core.suspicion import State
 from dynakv.sim import gossip
 from dynakv.sim.gossip import World
+from dynakv.sim.knobs import draw
 
 DETECTED_MS = limits.SUSPICION_MS_MAX + 10_000
 
@@ -72,6 +73,10 @@ def test_a_member_started_for_another_cluster_is_dead_here() -> None:
 def test_bytes_per_member_do_not_grow_with_the_members_without_the_syncs() -> None:
     small, large = (gossip.measure(count, 8, quiet_s=15, deaths=0) for count in (10, 60))
     assert large.bytes_s < 1.5 * small.bytes_s
+
+
+def test_nodes_gossip_in_every_fourth_universe_of_the_simulator() -> None:
+    assert [draw(seed, 1).gossip for seed in range(1, 9)] == [False, False, False, True] * 2
 
 
 def test_the_same_seed_gives_the_same_run() -> None:
