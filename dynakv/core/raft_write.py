@@ -166,7 +166,7 @@ def _apply(
     """Run a group's commands one after the other; the key of a damaged row, if one is met."""
     present: dict[bytes, Record] = {}
     sessions: _Sessions = {}
-    damaged = _gather(write, ChainMap({}, writes, rows), present, sessions)  # type: ignore[arg-type]
+    damaged = _gather(write, rows, writes, present, sessions)
     if damaged is not None:
         return damaged
     time = write.state.time
@@ -191,6 +191,7 @@ def _apply(
 def _gather(
     write: GroupWrite,
     rows: Mapping[RowKey, Row],
+    writes: Mapping[RowKey, Record | None],
     present: dict[bytes, Record],
     sessions: _Sessions,
 ) -> bytes | None:
@@ -201,13 +202,14 @@ def _gather(
     for command in write.commands:
         if command.client and command.client not in sessions:
             where = (hidden, group, number_key(command.client))
-            found = rows.get(where)
+            found: Row = writes[where] if where in writes else rows.get(where)
             if isinstance(found, Damaged):
                 return where[2]
             raw = value_of(found)
             sessions[command.client] = None if raw is None else state_machine.session_of(raw)
         for one in command.operations:
-            found = rows.get((data, group, one.key))
+            where = (data, group, one.key)
+            found = writes[where] if where in writes else rows.get(where)
             if isinstance(found, Damaged):
                 return one.key
             if found is not None:

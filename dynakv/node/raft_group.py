@@ -50,6 +50,7 @@ class Group:
     """A member and what waits for it."""
 
     __slots__ = (
+        "_applied",
         "_asked_reads",
         "_confirmed",
         "_in_flight",
@@ -114,6 +115,7 @@ class Group:
         self._waiting: dict[tuple[int, int], list[Decided]] = {}  # by request id
         self._in_flight: Ready | None = None
         self._late: tuple[Message, ...] = ()
+        self._applied: tuple[Command, ...] = ()  # by the write under way
 
     # --- facts -------------------------------------------------------------------------------
 
@@ -226,7 +228,7 @@ class Group:
             late = tuple(m for m in ready.messages if m.kind not in EARLY_KINDS)
             send(self, early)
             if write is not None:
-                self._in_flight, self._late = ready, late
+                self._in_flight, self._late, self._applied = ready, late, write.commands
                 return write
             send(self, late)
             self.raft.advance()
@@ -251,9 +253,10 @@ class Group:
         send(self, late)
         self.raft.advance()
         self._keep_for_offers(outcome)
-        commands = (c for entry in ready.committed for c in commands_of(entry))
-        for command, results in zip(commands, outcome.results, strict=True):
-            self._settle(command, results)
+        applied, self._applied = self._applied, ()
+        if self._waiting:
+            for command, results in zip(applied, outcome.results, strict=True):
+                self._settle(command, results)
         for time, then in [t for t in self._timed if t[0] <= self.state.time]:
             self._timed.remove((time, then))
             then(Verdict.DONE)

@@ -9,7 +9,7 @@ from dynakv.sim.raft_knobs import draw_raft
 
 SEEDS = range(1, 7)
 SECONDS = 10
-LONG_SEEDS = range(101, 107)
+LONG_SEEDS = range(101, 104)
 
 
 def explain(seed: int, seconds: int) -> str:
@@ -24,8 +24,8 @@ def test_no_invariant_breaks(seed: int) -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("seed", LONG_SEEDS)
-def test_no_invariant_breaks_in_a_minute(seed: int) -> None:
-    assert explain(seed, 60) == ""
+def test_no_invariant_breaks_in_half_a_minute(seed: int) -> None:
+    assert explain(seed, 30) == ""
 
 
 def test_one_seed_is_one_universe() -> None:
