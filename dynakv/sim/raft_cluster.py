@@ -183,15 +183,18 @@ class RaftCluster:
 
     def _judge_stale(self, stale: Stale) -> None:
         """Nobody overwrote what was shown longer ago than the read accepted."""
-        if stale.key[0] != "r" or stale.value is None:
+        if stale.key[0] != "r":
             return
         slack_ms = 2 * self.knobs.clock_error_ms
         since_us = stale.started_us - (stale.max_age_ms + slack_ms) * MS
-        writes = [
-            operation
-            for operation in self.workload.seen
-            if operation.key == stale.key and operation.ended is not None
-        ]
+        of_key = [operation for operation in self.workload.seen if operation.key == stale.key]
+        writes = [operation for operation in of_key if operation.ended is not None]
+        if stale.value is None:
+            deleted = any(operation.f == "delete" for operation in of_key)
+            early = [w for w in writes if w.f == "write" and (w.ended or 0) < since_us]
+            if early and not deleted:
+                raise Violation("raft stale", f"{stale.key} shows nothing, after {early[0]}")
+            return
         shown = [w for w in writes if w.f in ("write", "cas") and _writes(w.value) == stale.value]
         for write in shown:
             assert write.ended is not None
