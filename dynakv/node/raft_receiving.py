@@ -13,7 +13,7 @@ from dynakv import limits
 from dynakv.core.raft.messages import Message, Snapshot
 from dynakv.core.raft_rows import data_keyspace, session_keyspace, session_row
 from dynakv.core.record import intact
-from dynakv.core.table import MergeRecords
+from dynakv.core.table import MergeRecords, RemoveRows
 from dynakv.node.consensus import Consensus
 from dynakv.node.context import Context
 from dynakv.node.messages import STORE
@@ -56,6 +56,8 @@ class RaftReceiving:
         if needless or time_of(snapshot) is None:
             group.raft.step(message)  # which says so
             return
+        if member.log.snapshot is not None:
+            return  # one is about to become the state: its rows lie where this one's would
         known = self._under_way.get(group.where)
         if known is not None:
             if (known.sender, known.snapshot.index) == (sender, snapshot.index):
@@ -66,7 +68,15 @@ class RaftReceiving:
             known.over = True
         receiving = _Receiving(group, sender, message, snapshot)
         self._under_way[group.where] = receiving
-        self._clearing.clear(self._places(group), group.where[1], partial(self._fetch, receiving))
+        # Pages of one that was given up may still wait for the disk, which works in order: when
+        # this empty removal is done, so are they, and the search for what is left sees them.
+        self._ctx.ask(STORE, RemoveRows(0, [], []), 0, partial(self._clear, receiving))
+
+    def _clear(self, receiving: _Receiving, _: object) -> None:
+        if not receiving.over and not self._dropped(receiving):
+            group = receiving.group
+            then = partial(self._fetch, receiving)
+            self._clearing.clear(self._places(group), group.where[1], then)
 
     def _places(self, group: Group) -> list[int]:
         keyspace, generation = group.where[0], group.state.generation + 1

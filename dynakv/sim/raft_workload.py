@@ -35,6 +35,7 @@ from dynakv.sim.trace import Trace
 
 CLIENTS = 8
 KEY_SECONDS = 4  # then other keys are used
+UNKNOWNS_MAX = 6  # outcomes of a key, then another is used: the search is exponential in them
 ATTEMPTS_MAX = 5
 NOTHING_DONE = (Kind.UNAVAILABLE, Kind.EXHAUSTED, Kind.TIMEOUT)
 STALE_MS = (300, 1_000, 5_000)
@@ -99,6 +100,7 @@ class Client:
         random = workload.random
         kind = random.choice(("r", "r", "a", "c"))
         key = f"{kind}{workload.timeline.now_us // (KEY_SECONDS * SECOND)}-{random.randrange(2)}"
+        key += "+" * (workload.unknowns.get(key, 0) // UNKNOWNS_MAX)
         if random.random() < 0.4:
             if random.random() < 0.2:
                 self._stale(key)
@@ -195,6 +197,8 @@ class Client:
         workload = self._workload
         workload.count("unknown")
         if f != "read":
+            plain = key.rstrip("+")
+            workload.unknowns[plain] = workload.unknowns.get(plain, 0) + 1
             workload.saw(self._process, f, key, value, started_us, ended=False)
             self._process += CLIENTS  # it never asks for anything any more
 
@@ -265,6 +269,7 @@ class RaftWorkload:
         self.seen: list[Seen] = []
         self.stale: list[Stale] = []
         self.counts: dict[str, int] = {}
+        self.unknowns: dict[str, int] = {}  # of writes, by key
         self._trace = trace
         self._knobs = knobs
         self._processes = processes

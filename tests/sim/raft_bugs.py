@@ -34,10 +34,6 @@ def _session_row(client: int, session: bytes) -> Record:
 raft_write_session_row = raft_write.session_row
 
 
-def _confirm(self: raft_group.Group, then: raft_group.Confirmed) -> None:
-    then(Verdict.DONE if self.leads else Verdict.NOT_LEADER)
-
-
 def _without_sessions(
     self: raft_offers.Offer, page: Any, of: Callable[..., SnapshotPage | None]
 ) -> SnapshotPage | None:
@@ -62,7 +58,6 @@ def _bugs() -> dict[str, list[Patch]]:
         "vote_not_persisted": _state_row(vote=MemberId(0)),
         "term_not_persisted": _state_row(term=1),
         "outcomes_forgotten": [(raft_write, "session_row", _session_row)],
-        "read_without_quorum": [(raft_group.Group, "confirm", _confirm)],
         "snapshot_of_two_moments": [(raft_offers._Part, "changed", lambda self, before: 0)],
         "snapshot_without_sessions": [
             (
