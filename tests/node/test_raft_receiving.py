@@ -1,9 +1,11 @@
 """Claims about `dynakv.node.raft_receiving`: a follower far behind becomes equal, in one step."""
 
+from dynakv.core.raft.messages import Kind, Message, Snapshot
 from dynakv.core.raft_rows import data_keyspace, state_of, state_row
 from dynakv.core.record import Record
 from dynakv.node.messages import Put
 from dynakv.node.raft_messages import FetchSnapshot
+from dynakv.node.raft_snapshot import snapshot_of
 from tests.node.raft_nodes import RaftNodes
 
 SMALL = {"raft_log_entries_max": 10, "raft_log_entries_kept": 2}
@@ -93,3 +95,21 @@ def test_states_as_rows_are_what_they_were() -> None:
     nodes = RaftNodes()
     state = nodes.member("n1", b"k").state
     assert state_of(state_row(state)) == state
+
+
+def test_an_offer_is_ignored_while_another_one_becomes_the_state() -> None:
+    nodes = RaftNodes()
+    leader, follower = nodes.leader(b"k"), nodes.others(b"k")[0]
+    group = nodes.member(follower, b"k")
+    member = group.raft.member
+    data = snapshot_of(group.state, 1).data
+    index = group.state.applied + 50
+    member.log.snapshot = Snapshot(index, member.term, group.state.membership, data)
+    newer = Snapshot(index + 9, member.term, group.state.membership, data)
+    message = Message(Kind.SNAPSHOT, member.id, member.lead, member.term, snapshot=newer)
+    node = nodes.nodes[follower]
+    node.raft.consensus.on_snapshot(leader, group, message)
+    assert node.take_effects() == []
+    member.log.snapshot = None
+    node.raft.consensus.on_snapshot(leader, group, message)
+    assert node.take_effects() != []
