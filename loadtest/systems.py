@@ -44,6 +44,7 @@ class System:
     directory: Path | None = None
     down: int | None = None  # the place of the node that was ended
     version: str = ""
+    clients: list[str] = field(default_factory=list)  # of DynaKV: where gRPC is spoken
 
     @property
     def serving(self) -> list[str]:
@@ -176,6 +177,7 @@ def dynakv(nodes: int = 3, groups: int | None = None) -> Iterator[tuple[System, 
             command = [sys.executable, "-m", "dynakv", *words]
             system.pids.append(processes.start(f"n{i}", command, environment))
             system.addresses.append(f"{HOST}:{ports[3 * i + 2]}")
+            system.clients.append(f"{HOST}:{ports[3 * i + 1]}")
         asyncio.run(until_writable(system, processes))
         system.version = "this revision"
         yield system, processes

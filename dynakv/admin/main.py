@@ -267,12 +267,17 @@ def repair(
     timeout: Annotated[
         str | None, typer.Option("--timeout", metavar="TIME", help="Of --wait. [default: 10m]")
     ] = None,
+    pause: Annotated[
+        bool, typer.Option("--pause", help="Let nodes compare nothing by themselves.")
+    ] = False,
+    resume: Annotated[bool, typer.Option("--resume", help="Let them do so again.")] = False,
     endpoints: Endpoints = None,
 ) -> None:
     """Let nodes compare their replicas with those of their peers now, and ship what differs.
 
-    They do so by themselves, every 10 minutes and after each return. Exit codes: 0 begun, or with
-    --wait equal; 1 some node did not begin, or was not equal in time.
+    They do so by themselves, every 10 minutes and after each return, unless they are paused: until
+    --resume, or a restart of the node. Hints, recovery and the collection of deleted keys go on.
+    Exit codes: 0 begun, or with --wait equal; 1 some node did not begin, or was not equal in time.
     """
     import asyncio
 
@@ -284,10 +289,16 @@ def repair(
         raise UsageError("--timeout is for --wait")
     if group is not None and not keyspace:
         raise UsageError("--group is one of a keyspace: name it with --keyspace")
+    nodes = tuple(name for name in node.split(",") if name)
+    if pause or resume:
+        if pause and resume:
+            raise UsageError("--pause or --resume, not both")
+        if wait or keyspace:
+            raise UsageError("--pause and --resume go with --node only: they are for all of a node")
+        raise typer.Exit(asyncio.run(repairs.pause(chosen(endpoints), nodes, paused=pause)))
     timeout_ms = repairs.WAIT_MS
     if timeout is not None:
         timeout_ms = texts.duration_ms(timeout, "--timeout", repairs.WAIT_MS_MAX)
-    nodes = tuple(name for name in node.split(",") if name)
     plan = repairs.Plan(keyspace, group, nodes, wait, timeout_ms)
     raise typer.Exit(asyncio.run(repairs.run(chosen(endpoints), plan)))
 

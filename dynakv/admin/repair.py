@@ -50,6 +50,23 @@ async def run(endpoints: list[str], plan: Plan) -> int:
     return 0 if equal else EXIT_FAILED
 
 
+async def pause(endpoints: list[str], nodes: tuple[str, ...], *, paused: bool) -> int:
+    """Pause what nodes compare by themselves, or let them go on; return 1 if not all did."""
+    where = survey.addresses(await survey.any_state(endpoints))
+    where = survey.named(where, nodes or list(where))
+
+    async def tell(connection: Connection) -> None:
+        await connection.pause_repair(paused=paused, timeout_ms=tasks.WITHIN_MS)
+
+    told = await survey.each(where, tell, tasks.WITHIN_MS)
+    silent = {node: said for node, said in told.items() if isinstance(said, str)}
+    for node, why in silent.items():
+        terminal.say(f"dynakv-admin: {node} was not reached: {why}")
+    what = "is paused" if paused else "goes on"
+    terminal.say(f"repair {what}: {len(told) - len(silent)} of {len(told)} nodes")
+    return EXIT_FAILED if silent else 0
+
+
 async def _start(where: dict[str, str], plan: Plan) -> dict[str, pb.StartRepairResponse | str]:
     async def start(connection: Connection) -> pb.StartRepairResponse:
         return await connection.start_repair(plan.keyspace, plan.group, tasks.WITHIN_MS)

@@ -209,10 +209,9 @@ class Connection:
 
     async def node_status(self, timeout_ms: int = 0) -> node_status_pb2.GetNodeStatusResponse:
         """Return what the node found knows of itself."""
-        request = node_status_pb2.GetNodeStatusRequest()
-        reply: node_status_pb2.GetNodeStatusResponse = await self._call(
-            "GetNodeStatus", request, Reach(timeout_ms=timeout_ms), writes=False
-        )
+        request, reach = node_status_pb2.GetNodeStatusRequest(), Reach(timeout_ms=timeout_ms)
+        reply: node_status_pb2.GetNodeStatusResponse
+        reply = await self._call("GetNodeStatus", request, reach, writes=False)
         return reply
 
     async def inspect_key(self, key: bytes, reach: Reach) -> node_status_pb2.InspectKeyResponse:
@@ -240,6 +239,11 @@ class Connection:
         )
         return reply
 
+    async def pause_repair(self, *, paused: bool, timeout_ms: int = 0) -> None:
+        """Let the node found compare nothing in the background, or go on."""
+        request = tasks_pb2.PauseRepairRequest(paused=paused)
+        await self._call("PauseRepair", request, Reach(timeout_ms=timeout_ms), writes=False)
+
     async def accept_loss(self, keyspace: str, timeout_ms: int = 0) -> tasks_pb2.AcceptLossResponse:
         """Let the node found answer where it recovers; an empty keyspace: everywhere."""
         request = tasks_pb2.AcceptLossRequest(keyspace=keyspace)
@@ -260,10 +264,9 @@ class Connection:
 
     async def snapshots(self, timeout_ms: int = 0) -> snapshots_pb2.ListSnapshotsResponse:
         """Return the snapshots of the node found."""
-        request = snapshots_pb2.ListSnapshotsRequest()
-        reply: snapshots_pb2.ListSnapshotsResponse = await self._call(
-            "ListSnapshots", request, Reach(timeout_ms=timeout_ms), writes=False
-        )
+        request, reach = snapshots_pb2.ListSnapshotsRequest(), Reach(timeout_ms=timeout_ms)
+        reply: snapshots_pb2.ListSnapshotsResponse
+        reply = await self._call("ListSnapshots", request, reach, writes=False)
         return reply
 
     async def delete_snapshot(

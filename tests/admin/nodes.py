@@ -77,6 +77,7 @@ class Node(kvstore_pb2_grpc.KVStoreServicer):
         self.released = threading.Event()
         self.looks: list[list[tasks_pb2.Task]] = [[]]  # what it says of its tasks; the last stays
         self.repairs: list[tasks_pb2.StartRepairRequest] = []
+        self.paused: list[bool] = []  # what it was told, in order
         self.snapshots: list[snapshots_pb2.Snapshot] = []
         self.accepted: list[str] = []  # keyspaces whose loss was accepted
         self.keyspaces = keyspaces_pb2.ListKeyspacesResponse(answered_by=name, epoch=1)
@@ -110,6 +111,11 @@ class Node(kvstore_pb2_grpc.KVStoreServicer):
         self._wait()
         self.accepted.append(request.keyspace)
         return tasks_pb2.AcceptLossResponse(node_id=self.name, groups=37)
+
+    def PauseRepair(self, request: Any, context: Any) -> tasks_pb2.PauseRepairResponse:
+        self._wait()
+        self.paused.append(request.paused)
+        return tasks_pb2.PauseRepairResponse(node_id=self.name)
 
     def CreateSnapshot(self, request: Any, context: Any) -> snapshots_pb2.CreateSnapshotResponse:
         self._wait()

@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from dynakv.admin import repair, tasks
+from dynakv.admin import main, repair, tasks
 from dynakv.admin.repair import Plan
 from dynakv.errors import UsageError
 from dynakv.v1 import tasks_pb2 as pb
@@ -73,3 +73,36 @@ def test_a_node_that_does_not_begin_is_told(capsys: pytest.CaptureFixture[str]) 
         nodes[1].silent = True
         assert run(nodes, Plan()) == 1
     assert "n2 did not begin: no answer within 0.5 s" in capsys.readouterr().err
+
+
+def test_repair_is_paused_and_resumed_on_all_nodes_or_on_the_chosen_ones(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    with cluster(2) as nodes:
+        assert asyncio.run(repair.pause([nodes[0].address], (), paused=True)) == 0
+        assert asyncio.run(repair.pause([nodes[0].address], ("n2",), paused=False)) == 0
+        assert [node.paused for node in nodes] == [[True], [True, False]]
+    said = capsys.readouterr().err.splitlines()
+    assert said == ["repair is paused: 2 of 2 nodes", "repair goes on: 1 of 1 nodes"]
+
+
+def test_a_node_that_could_not_be_told_is_named(capsys: pytest.CaptureFixture[str]) -> None:
+    with cluster(2) as nodes:
+        nodes[1].silent = True
+        assert asyncio.run(repair.pause([nodes[0].address], (), paused=True)) == 1
+    said = capsys.readouterr().err
+    assert "n2 was not reached: no answer within 0.5 s" in said
+    assert said.endswith("repair is paused: 1 of 2 nodes\n")
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["--pause", "--resume"],
+        ["--pause", "--wait"],
+        ["--resume", "--keyspace", "default"],
+    ],
+)
+def test_what_makes_no_sense_together_is_refused(words: list[str]) -> None:
+    with pytest.raises(UsageError):
+        main.app(["repair", *words], standalone_mode=False)
