@@ -114,23 +114,51 @@ def main(arguments: Sequence[str] | None = None, plan: Plan | None = None) -> No
         "python": platform.python_version(),
         "load_before": os.getloadavg()[0],
     }
-    try:
-        if {"compare", "open"} & set(options.only):
-            with contextlib.ExitStack() as stack:
-                running = list(_started(options, stack))
-                result["systems"] = {system.name: system.version for system, _ in running}
-                if "open" in options.only:
-                    result["open"] = _open_loops(running[0][0], options, plan)
-                if "compare" in options.only:
-                    result["measurements"] = list(_compared(running, options, plan))
-        if "grow" in options.only:
-            result["growth"] = growth.measure(
-                {which: getattr(plan, which) for which in options.grow}, plan.seconds, say
-            )
-    except (NotThereError, ValueError, OSError) as error:
-        raise SystemExit(f"error: {error}") from None
+    failures: list[str] = []
+    with noted(failures):
+        _beside_others(result, options, plan, failures)
+    with noted(failures):
+        _growing(result, options, plan)
+    if not {"open", "measurements", "growth"} & set(result):
+        raise SystemExit(f"error: {'; '.join(failures)}")
+    result["failures"] = failures
     result["load_after"] = os.getloadavg()[0]
     write(result, options.output, options.docs)
+    if failures:
+        raise SystemExit(1)
+
+
+@contextlib.contextmanager
+def noted(failures: list[str]) -> Iterator[None]:
+    """Go on after an error, and note it: what was measured before took minutes."""
+    try:
+        yield
+    except (NotThereError, ValueError, OSError) as error:
+        failures.append(str(error))
+        say(f"error: {error}")
+
+
+def _beside_others(
+    result: dict[str, Any], options: argparse.Namespace, plan: Plan, failures: list[str]
+) -> None:
+    if not {"compare", "open"} & set(options.only):
+        return
+    with contextlib.ExitStack() as stack:
+        running = list(_started(options, stack))
+        result["systems"] = {system.name: system.version for system, _ in running}
+        if "open" in options.only:
+            with noted(failures):
+                result["open"] = _open_loops(running[0][0], options, plan)
+        if "compare" in options.only:
+            rows = result["measurements"] = []
+            rows.extend(_compared(running, options, plan))
+
+
+def _growing(result: dict[str, Any], options: argparse.Namespace, plan: Plan) -> None:
+    if "grow" in options.only:
+        sizes = {which: getattr(plan, which) for which in options.grow}
+        rows = result["growth"] = []
+        rows.extend(growth.measure(sizes, plan.seconds, say))
 
 
 def write(result: dict[str, Any], output: Path, docs: Path | None) -> None:

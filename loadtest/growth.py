@@ -5,7 +5,7 @@ connections, 16 requests deep, values of 100 bytes.
 """
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Final
 
@@ -18,23 +18,21 @@ LOAD: Final = Shape(0.0, connections=200, pipeline=16)
 
 def measure(
     sizes: Mapping[str, Sequence[int]], seconds: float, say: Callable[[str], None]
-) -> list[dict[str, Any]]:
-    """Return a row for each size and kind. Raises NotThereError."""
-    rows: list[dict[str, Any]] = []
+) -> Iterator[dict[str, Any]]:
+    """Yield a row for each size and kind. Raises NotThereError, ValueError."""
     for which, some in sizes.items():
         if which == "keys":
             with systems.dynakv() as (system, _):
                 for size in some:
                     say(f"growth: {size:,} keys")
                     shape = replace(LOAD, keys=size)
-                    rows += asyncio.run(_measured(system, shape, seconds, which, size))
+                    yield from asyncio.run(_measured(system, shape, seconds, which, size))
             continue
         for size in some:
             say(f"growth: {size} {which}")
             cluster = systems.dynakv(size) if which == "nodes" else systems.dynakv(groups=size)
             with cluster as (system, _):
-                rows += asyncio.run(_measured(system, LOAD, seconds, which, size))
-    return rows
+                yield from asyncio.run(_measured(system, LOAD, seconds, which, size))
 
 
 async def _measured(
@@ -54,5 +52,6 @@ async def _measured(
                 lambda: systems.usage(system),
             )
         row = figures.figures(tally, before, after)
+        row["resident_mb"] = systems.resident_mb(system)
         rows.append({"grows": which, "size": size, "kind": kind, "round": 0, **row})
     return rows

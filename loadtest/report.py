@@ -25,6 +25,8 @@ def markdown(result: Result) -> Iterator[str]:
         yield from _open(result["open"])
     if "growth" in result:
         yield from _growth(result["growth"])
+    for why in result.get("failures", ()):
+        yield from ("", f"**Not measured** because of an error: {why}")
 
 
 def _comparison(rows: Sequence[dict[str, Any]], names: Sequence[str]) -> Iterator[str]:
@@ -101,9 +103,9 @@ def _growth(rows: Sequence[dict[str, Any]]) -> Iterator[str]:
     for which in dict.fromkeys(row["grows"] for row in rows):
         yield from ("", f"**Growth with {which}** (200 connections, 16 deep)", "")
         yield from table(
-            (which, "kind", *(title for _, title in COLUMNS)),
+            (which, "kind", *(title for _, title in COLUMNS), "MiB of the largest node"),
             (
-                [r["size"], r["kind"], *(r[name] for name, _ in COLUMNS)]
+                [r["size"], r["kind"], *(r[name] for name, _ in COLUMNS), r.get("resident_mb")]
                 for r in rows
                 if r["grows"] == which
             ),

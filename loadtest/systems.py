@@ -72,6 +72,20 @@ def usage(system: System) -> Usage:
     return Usage(cpu / TICKS, written, stored_bytes(system.directory))
 
 
+def resident_mb(system: System) -> float:
+    """Return the memory that the largest of a system's processes holds, in MiB."""
+    found = [0.0]
+    for pid in system.pids:
+        with contextlib.suppress(OSError):
+            found.append(resident_kib(Path(f"/proc/{pid}/status").read_text()) / 1024)
+    return max(found)
+
+
+def resident_kib(status: str) -> int:
+    """Return VmRSS of /proc/PID/status."""
+    return next(int(line.split()[1]) for line in status.splitlines() if line.startswith("VmRSS:"))
+
+
 def cpu_ticks(stat: str) -> int:
     """Return user and system time of /proc/PID/stat, all threads of the process together."""
     after_name = stat.rpartition(")")[2].split()

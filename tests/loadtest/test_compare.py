@@ -70,6 +70,10 @@ def test_cpu_time_is_user_and_system_time_whatever_the_process_is_called() -> No
     assert systems.cpu_ticks(f"42 (a (b) c) {' '.join(fields)}") == 14 + 15
 
 
+def test_memory_is_what_a_process_holds_now() -> None:
+    assert systems.resident_kib("VmHWM:\t  900 kB\nVmRSS:\t  512 kB\nRssAnon:\t 1 kB\n") == 512
+
+
 def test_written_bytes_are_those_of_the_device() -> None:
     assert (
         systems.written_bytes("rchar: 1\nwchar: 2\nwrite_bytes: 30\ncancelled_write_bytes: 4") == 30
@@ -193,6 +197,17 @@ def test_the_report_has_tables_that_are_whole(tmp_path: Path) -> None:
     assert "6 OVERLOADED" in text
     assert "2 s after the overload" in text
     assert "| base | put | 1.00 | 1.00 | 1.00 |" in text
+
+
+def test_an_error_is_noted_and_what_was_measured_is_reported_beside_it() -> None:
+    failures: list[str] = []
+    with compare.noted(failures):
+        raise ValueError("keys could not be written")
+    with pytest.raises(ZeroDivisionError), compare.noted(failures):
+        raise ZeroDivisionError
+    lines = list(report.markdown({**result(), "failures": failures}))
+    assert lines[-1] == "**Not measured** because of an error: keys could not be written"
+    assert "**Growth with keys** (200 connections, 16 deep)" in lines
 
 
 def test_pictures_are_valid_and_show_every_figure(tmp_path: Path) -> None:
