@@ -217,7 +217,7 @@ def test_what_no_node_takes_at_all_ends_in_grpcs_own_words(cluster: Cluster) -> 
             error = await refused(clients[0].Put(huge, timeout=30))
             assert error.code().name == "RESOURCE_EXHAUSTED", told(error)
             assert "33554432" in (error.details() or ""), told(error)  # the limit
-            error = await refused(clients.raw(0, "Increment", b""))
+            error = await refused(clients.raw(0, "Levitate", b""))
             assert error.code().name == "UNIMPLEMENTED", told(error)
             await assert_untouched(clients, before)
 
