@@ -99,6 +99,17 @@ def test_a_very_slow_node_takes_one_full_message_in_any_case() -> None:
     assert server.door.admit(limits.REQUEST_KEYS_MAX, limits.ATTEMPT_MS, server.now_ms)
 
 
+def test_a_very_slow_node_takes_all_that_one_redis_connection_sends_ahead() -> None:
+    server = Server(speed=20)
+    server.run(10, 1_000)
+    server.door.answered(server.door.waiting)
+    key = 1  # and what values of some hundred bytes weigh beside it
+    values = limits.RESP_UNANSWERED_MAX * 400 // limits.BYTES_PER_KEY
+    for _ in range(limits.RESP_UNANSWERED_MAX):
+        assert server.door.admit(key, limits.ATTEMPT_MS, server.now_ms)
+    assert server.door.admit(values, limits.ATTEMPT_MS, server.now_ms)
+
+
 def test_a_burst_after_quiet_is_welcome() -> None:
     server = Server(speed=4_000)
     server.run(5, 12_000)  # an overload long ago
