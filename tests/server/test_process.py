@@ -33,18 +33,12 @@ class RunningNode:
         self.log = directory.parent / f"{directory.name}.{ports.client_port}.log"
         command = [sys.executable, "-m", "dynakv", "start", "--data-dir", str(directory)]
         command += ["--listen-client", ports.client, "--listen-peer", ports.peer, *words]
-
-        def limited() -> None:
-            if file_bytes_max is not None:
-                resource.setrlimit(resource.RLIMIT_FSIZE, (file_bytes_max, file_bytes_max))
-
         with self.log.open("wb") as log:
-            self.process = subprocess.Popen(
-                command,
-                stdin=subprocess.PIPE,
-                stderr=log,
-                preexec_fn=limited,  # noqa: PLW1509 - calls nothing that takes a lock
-            )
+            self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stderr=log)
+        if file_bytes_max is not None:
+            # From outside: a function run between fork and exec would meet gRPC's fork handlers.
+            bounds = (file_bytes_max, file_bytes_max)
+            resource.prlimit(self.process.pid, resource.RLIMIT_FSIZE, bounds)
 
     def events(self) -> list[str]:
         lines = self.log.read_text().splitlines()
