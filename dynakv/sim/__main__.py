@@ -5,10 +5,11 @@ import sys
 import time
 from collections.abc import Sequence
 
-from dynakv.sim.cluster import Result, simulate
+from dynakv.sim.cluster import simulate
 from dynakv.sim.knobs import draw
 from dynakv.sim.raft_cluster import simulate_raft
 from dynakv.sim.raft_knobs import draw_raft
+from dynakv.sim.universe import Result
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -7,96 +7,39 @@ process is killed and started again, so that the second round of reads comes fro
 rows are compared once more, and every hash tree with one made from the rows of its disk.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable
 from random import Random
 
-from dynakv.core.layout import (
-    KeyspaceSettings,
-    Level,
-    Member,
-    NodeId,
-    encode,
-    first_layout,
-    group_shift,
-    token_of,
-)
+from dynakv.core.layout import Level, Mode, group_shift, token_of
 from dynakv.core.record import Record, droppable
-from dynakv.node.messages import Reason
 from dynakv.sim.calls import Call
 from dynakv.sim.checkers import Checker
-from dynakv.sim.clock import MachineClock
 from dynakv.sim.disk import Disk
 from dynakv.sim.drops import Drops
 from dynakv.sim.equality import Equality
-from dynakv.sim.faults import Faults
 from dynakv.sim.hint_judge import HintJudge
 from dynakv.sim.history import Violation, Write, record_text
 from dynakv.sim.keyspaces import AGREED_S_MAX, MARK, KeyspaceLoad
 from dynakv.sim.knobs import Knobs
-from dynakv.sim.network import Envelope, Network
-from dynakv.sim.process import Process
-from dynakv.sim.timeline import SECOND, Timeline
-from dynakv.sim.trace import Trace
+from dynakv.sim.timeline import SECOND
+from dynakv.sim.universe import Result, Universe, outcome_of
 from dynakv.sim.workload import Workload
 
 SETTLE_S = 8  # what was under way when the faults ended is over by then
 HEALED_S_MAX = 30  # after this every node serves, every row is healed, every key was read
 _READ_KEYS = 50
 OK_PER_S_MIN = 10  # of entries: below this a run says nothing
-OK_SHARE_MIN = 0.2
 
 
-@dataclass
-class Result:
-    """What a run came to. Empty `violation`: every invariant held under enough load."""
-
-    knobs: Knobs
-    trace_hash: str
-    violation: str
-    rule: str
-    last_lines: list[str]
-    counts: dict[str, int]
-    faults: dict[str, int]
-    network: dict[str, int]
-    virtual_s: float
-    notes: dict[str, int] = field(default_factory=dict)
-
-
-class Cluster:
+class Cluster(Universe):
     """Everything of one run."""
 
     def __init__(self, knobs: Knobs) -> None:
         """Build the universe of these knobs."""
-        self.knobs = knobs
-        self.timeline = Timeline()
-        self.trace = Trace(self.timeline)
         random = Random(knobs.seed)  # noqa: S311 - a seed decides, nothing is secret
         random.random()  # the knobs were drawn from the same seed
-        self.random = random
         self.checker = Checker(knobs.clock_error_ms, knobs.cut_age_ms)
-        names = [f"n{i + 1}" for i in range(knobs.nodes)]
-        members = [Member(NodeId(name), f"{name}:1") for name in names]
-        settings = KeyspaceSettings("default", replicas=knobs.replicas, groups=knobs.groups)
-        layout = first_layout(members, [settings])
-        self.keyspace = layout.keyspaces[0]
-        raw = encode(layout)
-        self.processes = [self._process(name, raw) for name in names]
-        self._by_name = {process.name: process for process in self.processes}
-        self.network = Network(
-            self.timeline, random, knobs, names, self._deliver, self._report_failed
-        )
-        for process in self.processes:
-            process.network = self.network
-        self.faults = Faults(
-            self.timeline,
-            random,
-            self.trace,
-            knobs,
-            self.processes,
-            self.network,
-            self.keyspace,
-        )
+        super().__init__(knobs, random, Mode.LEADERLESS)
         quorums = (self.keyspace.n, self.keyspace.rq, self.keyspace.wq)
         self.workload = Workload(
             self.timeline, random, self.trace, knobs, self.checker, self.processes, quorums
@@ -109,25 +52,12 @@ class Cluster:
         )
         self._unread: dict[bytes, None] = {}
 
-    def _process(self, name: str, layout: bytes) -> Process:
-        random, knobs = self.random, self.knobs
-        offset_ms = random.randint(-knobs.offset_ms, knobs.offset_ms)
-        drift_ppm = random.randint(-knobs.drift_ppm, knobs.drift_ppm)
-        clock = MachineClock(self.timeline, offset_ms, drift_ppm)
-        incarnation = random.getrandbits(64) | 1 << 63  # above every client's writer
-        disk = Disk(name, incarnation, layout)
-
+    def _watch(self, disk: Disk) -> Callable[[str, list[Record]], None]:
         def watch(_: str, records: list[Record]) -> None:
             mine = [record for record in records if not record.key.startswith(MARK)]
             self.checker.sent(disk.incarnation, mine, self.timeline.now_us)
 
-        return Process(name, self.timeline, random, self.trace, knobs, disk, clock, watch)
-
-    def _deliver(self, envelope: Envelope) -> bool:
-        return self._by_name[envelope.target].receive(envelope)
-
-    def _report_failed(self, sender: str, calls: list[int], reason: Reason) -> None:
-        self._by_name[sender].fail(calls, reason)
+        return watch
 
     # --- the run -----------------------------------------------------------------------------
 
@@ -137,24 +67,16 @@ class Cluster:
         self._heal()
         self._converge()
         self._read_everything("warm")
-        for process in self.processes:
-            process.crash("restart")
-            process.start()
+        self._restart_all()
         self._read_everything("cold")
         self._run_for(3 * SECOND)  # repairs of the last reads
         self._compare_rows()
         self._judge_trees()
         self.keyspaces.judge_the_end()
-        self._count_load()
-
-    def _run_for(self, span_us: int) -> None:
-        self.timeline.run_until(self.timeline.now_us + span_us)
+        self._demand_load(self.workload.counts, OK_PER_S_MIN)
 
     def _trouble(self) -> None:
-        for process in self.processes:
-            process.start()
-        self._run_for(SECOND)
-        end_us = self.timeline.now_us + self.knobs.seconds * SECOND
+        end_us = self._begin()
         self.workload.run(end_us)
         self.keyspaces.run(end_us)
         self.faults.run()
@@ -258,14 +180,6 @@ class Cluster:
                 self.trace.add(f"final {key!r} {first.checksum:x}")
             self.checker.ended(key, first, self.timeline.now_us)
 
-    def _count_load(self) -> None:
-        """A run with too little load proves nothing, and says so."""
-        counts = self.workload.counts
-        ok = counts.get("ok", 0)
-        failed = sum(count for what, count in counts.items() if what.startswith("failed"))
-        if ok < OK_PER_S_MIN * self.knobs.seconds or ok < OK_SHARE_MIN * (ok + failed):
-            raise Violation("load", f"too little load: {ok} entries ok, {failed} failed")
-
     def result(self, violation: Violation | None) -> Result:
         """Return what the run came to so far."""
         faults = dict(self.faults.counts)
@@ -275,38 +189,14 @@ class Cluster:
         self.workload.count("expires judged", self.checker.decided_expires)
         self.workload.count("records dropped", self.drops.count)
         self.workload.count("turns with many clients", sum(p.gathered for p in self.processes))
-        return Result(
-            knobs=self.knobs,
-            trace_hash=self.trace.hexdigest(),
-            violation=str(violation or ""),
-            rule=violation.rule if violation else "",
-            last_lines=list(self.trace.last),
-            counts=dict(self.workload.counts),
-            faults=faults,
-            network=dict(self.network.counts),
-            virtual_s=self.timeline.now_us / SECOND,
-            notes=_sum_of([process.notes for process in self.processes]),
-        )
+        return self._result(violation, self.workload.counts, faults)
 
 
 def simulate(knobs: Knobs) -> Result:
     """Run one universe and return what it came to; never raises Violation."""
-    cluster = Cluster(knobs)
-    try:
-        cluster.run()
-    except Violation as violation:
-        return cluster.result(violation)
-    return cluster.result(None)
+    return outcome_of(Cluster(knobs))
 
 
 def _kept(row: Record | None, floor: int) -> Record | None:
     """Return a row, but for one that may be dropped at any time: that counts as none."""
     return None if row is None or droppable(row, floor) else row
-
-
-def _sum_of(many: Sequence[dict[str, int]]) -> dict[str, int]:
-    total: dict[str, int] = {}
-    for counts in many:
-        for name, count in counts.items():
-            total[name] = total.get(name, 0) + count
-    return total

@@ -10,33 +10,20 @@ key by key. A stale read must not show what was replaced longer ago than it acce
 from random import Random
 
 from dynakv.core.commands import Put
-from dynakv.core.layout import (
-    KeyspaceSettings,
-    Member,
-    Mode,
-    NodeId,
-    encode,
-    first_layout,
-)
+from dynakv.core.layout import Mode
 from dynakv.core.raft_rows import STATE_KEY, state_keyspace, state_of
-from dynakv.core.record import Record
-from dynakv.node.messages import Get, Reason
+from dynakv.node.messages import Get
 from dynakv.node.raft_group import Group
 from dynakv.node.raft_messages import Execute, Executed
-from dynakv.sim.clock import MachineClock
-from dynakv.sim.cluster import OK_SHARE_MIN, Result
-from dynakv.sim.disk import Disk
-from dynakv.sim.faults import Faults
 from dynakv.sim.history import Violation
 from dynakv.sim.knobs import Knobs
 from dynakv.sim.linearizability import Outcome, check
 from dynakv.sim.linearizability_models import APPEND, CAS_REGISTER, COUNTER
-from dynakv.sim.network import Envelope, Network
 from dynakv.sim.process import Process
 from dynakv.sim.raft_checks import RaftChecks
 from dynakv.sim.raft_workload import Attempt, RaftWorkload, Stale
-from dynakv.sim.timeline import MS, SECOND, Timeline
-from dynakv.sim.trace import Trace
+from dynakv.sim.timeline import MS, SECOND
+from dynakv.sim.universe import Result, Universe, outcome_of
 
 MODELS = {"r": CAS_REGISTER, "a": APPEND, "c": COUNTER}
 ELECTION_TIMEOUTS = 10  # after healing, each of up to 2 * RAFT_ELECTION_TICKS ticks
@@ -45,65 +32,21 @@ HEALED_S_MAX = 30
 OK_PER_S_MIN = 5  # clients wait for each answer: fewer than in the other modes
 
 
-class RaftCluster:
+class RaftCluster(Universe):
     """Everything of one run."""
 
     def __init__(self, knobs: Knobs) -> None:
         """Build the universe of these knobs."""
-        self.knobs = knobs
-        self.timeline = Timeline()
-        self.trace = Trace(self.timeline)
-        self.random = random = Random(knobs.seed + 1)  # noqa: S311 - a seed decides
-        names = [f"n{i + 1}" for i in range(knobs.nodes)]
-        members = [Member(NodeId(name), f"{name}:1") for name in names]
-        settings = KeyspaceSettings(
-            "default", mode=Mode.RAFT, replicas=knobs.replicas, groups=knobs.groups
-        )
-        layout = first_layout(members, [settings])
-        self.keyspace = layout.keyspaces[0]
-        raw = encode(layout)
-        self.processes = [self._process(name, raw) for name in names]
-        self._by_name = {process.name: process for process in self.processes}
-        self.network = Network(
-            self.timeline, random, knobs, names, self._deliver, self._report_failed
-        )
-        for process in self.processes:
-            process.network = self.network
-        self.faults = Faults(
-            self.timeline,
-            random,
-            self.trace,
-            knobs,
-            self.processes,
-            self.network,
-            self.keyspace,
-        )
+        super().__init__(knobs, Random(knobs.seed + 1), Mode.RAFT)  # noqa: S311 - a seed decides
         self.checks = RaftChecks(int(self.keyspace.keyspace_id), self.processes)
         self.network.on_send = self.checks.sent
-        self.workload = RaftWorkload(self.timeline, random, self.trace, knobs, self.processes)
-
-    def _process(self, name: str, layout: bytes) -> Process:
-        random, knobs = self.random, self.knobs
-        offset_ms = random.randint(-knobs.offset_ms, knobs.offset_ms)
-        drift_ppm = random.randint(-knobs.drift_ppm, knobs.drift_ppm)
-        clock = MachineClock(self.timeline, offset_ms, drift_ppm)
-        disk = Disk(name, random.getrandbits(64) | 1, layout)
-        return Process(name, self.timeline, random, self.trace, knobs, disk, clock, _unwatched)
-
-    def _deliver(self, envelope: Envelope) -> bool:
-        return self._by_name[envelope.target].receive(envelope)
-
-    def _report_failed(self, sender: str, calls: list[int], reason: Reason) -> None:
-        self._by_name[sender].fail(calls, reason)
+        self.workload = RaftWorkload(self.timeline, self.random, self.trace, knobs, self.processes)
 
     # --- the run -----------------------------------------------------------------------------
 
     def run(self) -> None:
         """Run to the end; raises Violation."""
-        for process in self.processes:
-            process.start()
-        self._run_for(SECOND)
-        end_us = self.timeline.now_us + self.knobs.seconds * SECOND
+        end_us = self._begin()
         self.workload.run()
         self.faults.run()
         self.timeline.run_until(end_us)
@@ -111,15 +54,10 @@ class RaftCluster:
         self._serve_everywhere("warm")
         self._judge_histories()
         self._equal()
-        for process in self.processes:
-            process.crash("restart")
-            process.start()
+        self._restart_all()
         self._serve_everywhere("cold")
         self._equal()
-        self._count_load()
-
-    def _run_for(self, span_us: int) -> None:
-        self.timeline.run_until(self.timeline.now_us + span_us)
+        self._demand_load(self.workload.counts, OK_PER_S_MIN)
 
     def _heal(self) -> None:
         self.workload.calm = True
@@ -221,45 +159,18 @@ class RaftCluster:
             applied.add(0 if row is None else state_of(row).applied)
         return applied
 
-    def _count_load(self) -> None:
-        counts = self.workload.counts
-        ok = counts.get("ok", 0)
-        failed = sum(count for what, count in counts.items() if what.startswith("failed"))
-        if ok < OK_PER_S_MIN * self.knobs.seconds or ok < OK_SHARE_MIN * (ok + failed):
-            raise Violation("load", f"too little load: {ok} entries ok, {failed} failed")
-
     def result(self, violation: Violation | None) -> Result:
         """Return what the run came to so far."""
         checks, counts = self.checks, self.workload.counts
         counts["elections"] = checks.elections
         counts["equal states"] = checks.states_compared
         counts["messages judged"] = checks.messages_judged
-        notes: dict[str, int] = {}
-        for process in self.processes:
-            for name, count in process.notes.items():
-                notes[name] = notes.get(name, 0) + count
-        return Result(
-            knobs=self.knobs,
-            trace_hash=self.trace.hexdigest(),
-            violation=str(violation or ""),
-            rule=violation.rule if violation else "",
-            last_lines=list(self.trace.last),
-            counts=dict(counts),
-            faults=dict(self.faults.counts),
-            network=dict(self.network.counts),
-            virtual_s=self.timeline.now_us / SECOND,
-            notes=notes,
-        )
+        return self._result(violation, counts, dict(self.faults.counts))
 
 
 def simulate_raft(knobs: Knobs) -> Result:
     """Run one universe and return what it came to; never raises Violation."""
-    cluster = RaftCluster(knobs)
-    try:
-        cluster.run()
-    except Violation as violation:
-        return cluster.result(violation)
-    return cluster.result(None)
+    return outcome_of(RaftCluster(knobs))
 
 
 def _groups_of(process: Process) -> list[Group]:
@@ -268,7 +179,3 @@ def _groups_of(process: Process) -> list[Group]:
 
 def _writes(value: object) -> object:
     return value[1] if isinstance(value, tuple) else value
-
-
-def _unwatched(_: str, records: list[Record]) -> None:
-    del records
