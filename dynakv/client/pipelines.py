@@ -3,64 +3,37 @@
 import asyncio
 from collections.abc import Callable
 from datetime import datetime, timedelta
-from types import TracebackType
-from typing import Any, Generic, Self, TypeVar
+from typing import Any
 
 from dynakv.client import arguments, ordered, settings
+from dynakv.client.blocks import AsyncBlock, Block, Deferred, Later
 from dynakv.client.core import Core
 from dynakv.client.operation import Kind, Op, Terms
 from dynakv.client.results import BatchError, Entry, Written
 from dynakv.client.session import mono_ms
 from dynakv.errors import DynaKVError, UsageError
 
-T = TypeVar("T")
 Key = bytes | str
 
 
-class Later(Generic[T]):
-    """A result that is there once its pipeline has run."""
-
-    __slots__ = ("_outcome",)
-
-    def __init__(self) -> None:
-        """Begin without a result."""
-        self._outcome: Any = None
-
-    def settle(self, outcome: object) -> None:
-        """Set the result or the DynaKVError; the pipeline's to call."""
-        self._outcome = (outcome,)
-
-    def result(self) -> T:
-        """Return the result or raise the error. Raises UsageError before the pipeline has run."""
-        if self._outcome is None:
-            raise UsageError("the pipeline of this result has not been run yet")
-        (outcome,) = self._outcome
-        if isinstance(outcome, DynaKVError):
-            raise outcome
-        found: T = outcome
-        return found
-
-
-class Requests:
+class Requests(Deferred):
     """What is written down before it runs; the same for both clients."""
+
+    WHAT = "pipeline"
 
     def __init__(self, core: Core, terms: Terms, timeout_ms: int, attempt_ms: int) -> None:
         """Begin empty; all requests have the same terms and one deadline."""
+        super().__init__()
         self._core = core
         self._terms = terms
         self._timeout_ms = timeout_ms
         self._attempt_ms = attempt_ms
         self._written: list[dict[str, Any]] = []
-        self._laters: list[Later[Any]] = []
         self._bytes = 0
-        self._is_run = False
 
     def parameters(self) -> tuple[Core, Terms, int, int]:
         """Return what another pipeline like this one is made of."""
         return self._core, self._terms, self._timeout_ms, self._attempt_ms
-
-    def __len__(self) -> int:
-        return len(self._written)
 
     def get(self, key: Key) -> Later[bytes | None]:
         """Read a value; None where there is none."""
@@ -107,8 +80,7 @@ class Requests:
         return self._add(Kind.PERSIST, key)
 
     def _add(self, kind: Kind, key: Key, **fields: Any) -> Later[Any]:
-        if self._is_run:
-            raise UsageError("this pipeline has been run: begin a new one")
+        self._refuse_if_run()
         raw = arguments.key(key)
         if len(self._written) >= settings.PIPELINE_KEYS_MAX:
             raise UsageError(
@@ -122,27 +94,15 @@ class Requests:
                 f"{settings.PIPELINE_BYTES_MAX}; run it and begin another one"
             )
         self._bytes = size_bytes
-        later: Later[Any] = Later()
         self._written.append({"kind": kind, "key": raw, **fields})
-        self._laters.append(later)
-        return later
+        return self._later()
 
     async def run(self) -> list[Any]:
         """Run all of it and return the results, in order.
 
         Raises BatchError where some failed, and DynaKVError where all did before they were sent.
         """
-        if self._is_run:
-            raise UsageError("this pipeline has been run: begin a new one")
-        self._is_run = True
-        try:
-            outcomes = await self._outcomes() if self._written else []
-        except DynaKVError as error:
-            for later in self._laters:
-                later.settle(error)
-            raise
-        for later, outcome in zip(self._laters, outcomes, strict=True):
-            later.settle(outcome)
+        outcomes = await super().run()
         if any(isinstance(outcome, DynaKVError) for outcome in outcomes):
             raise BatchError(outcomes)
         return outcomes
@@ -175,29 +135,15 @@ def _op(
     return op
 
 
-class AsyncPipeline(Requests):
+class AsyncPipeline(AsyncBlock, Requests):
     """A pipeline of an AsyncClient; leaving its `async with` block runs it."""
 
     async def execute(self) -> list[Any]:
         """Run it and return the results, in order. Raises BatchError where some failed."""
         return await self.run()
 
-    async def __aenter__(self) -> Self:
-        """Return the pipeline, to be filled."""
-        return self
 
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        """Run it, unless the block raised."""
-        if kind is None and not self._is_run:
-            await self.run()
-
-
-class Pipeline(Requests):
+class Pipeline(Block, Requests):
     """A pipeline of a Client; leaving its `with` block runs it."""
 
     def __init__(self, requests_of: AsyncPipeline, wait: Callable[[Any], Any]) -> None:
@@ -209,17 +155,3 @@ class Pipeline(Requests):
         """Run it and return the results, in order. Raises BatchError where some failed."""
         results: list[Any] = self._wait(self.run())
         return results
-
-    def __enter__(self) -> Self:
-        """Return the pipeline, to be filled."""
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        """Run it, unless the block raised."""
-        if kind is None and not self._is_run:
-            self.execute()

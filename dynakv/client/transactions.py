@@ -3,13 +3,12 @@
 from collections.abc import Awaitable, Callable
 from datetime import datetime, timedelta
 from functools import partial
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 from dynakv.client import arguments, commands, settings
-from dynakv.client.pipelines import Later
+from dynakv.client.blocks import AsyncBlock, Block, Deferred, Later
 from dynakv.client.results import Entry, Stamp, Written
-from dynakv.errors import DynaKVError, UsageError
+from dynakv.errors import UsageError
 from dynakv.v1 import kvstore_pb2 as pb
 
 Key = bytes | str
@@ -17,25 +16,23 @@ Key = bytes | str
 Run = Callable[..., Awaitable[Any]]
 
 
-class Operations:
+class Operations(Deferred):
     """What is written down before it runs; the same for both clients."""
+
+    WHAT = "transaction"
 
     def __init__(self, run: Run, keyspace: str, timeout: float | timedelta | None) -> None:
         """Begin empty; `run` takes it to the cluster."""
+        super().__init__()
         self._send = run
         self._keyspace = keyspace
         self._timeout = timeout
         self._operations: list[pb.Operation] = []
         self._shapes: list[Callable[[pb.OperationResult], Any]] = []
-        self._laters: list[Later[Any]] = []
-        self._is_run = False
 
     def parameters(self) -> tuple[Run, str, float | timedelta | None]:
         """Return what another transaction like this one is made of."""
         return self._send, self._keyspace, self._timeout
-
-    def __len__(self) -> int:
-        return len(self._operations)
 
     def get(self, key: Key) -> Later[bytes | None]:
         """Read a value as the transaction finds it; None where there is none."""
@@ -102,68 +99,35 @@ class Operations:
     def _add(
         self, key: Key, operation: pb.Operation, shape: Callable[[pb.OperationResult], Any]
     ) -> Later[Any]:
-        if self._is_run:
-            raise UsageError("this transaction has been run: begin a new one")
+        self._refuse_if_run()
         operation.key = arguments.key(key)
         if len(self._operations) >= settings.PIPELINE_KEYS_MAX:
             raise UsageError(
                 f"the transaction has {len(self._operations)} operations: must have at most "
                 f"{settings.PIPELINE_KEYS_MAX}"
             )
-        later: Later[Any] = Later()
         self._operations.append(operation)
         self._shapes.append(shape)
-        self._laters.append(later)
-        return later
+        return self._later()
 
-    async def run(self) -> list[Any]:
-        """Run all of it and return the results, in order.
-
-        Raises ConditionError where a check did not hold, and the client's other errors.
-        """
-        if self._is_run:
-            raise UsageError("this transaction has been run: begin a new one")
-        self._is_run = True
-        if not self._operations:
-            return []
+    async def _outcomes(self) -> list[Any]:
         keys = [operation.key for operation in self._operations]
         shape = commands.all_of(keys, self._shapes)
-        try:
-            results: list[Any] = await self._send(
-                self._operations, shape, self._keyspace, self._timeout, previous=True
-            )
-        except DynaKVError as error:
-            for later in self._laters:
-                later.settle(error)
-            raise
-        for later, result in zip(self._laters, results, strict=True):
-            later.settle(result)
+        results: list[Any] = await self._send(
+            self._operations, shape, self._keyspace, self._timeout, previous=True
+        )
         return results
 
 
-class AsyncTransaction(Operations):
+class AsyncTransaction(AsyncBlock, Operations):
     """A transaction of an AsyncClient; leaving its `async with` block runs it."""
 
     async def execute(self) -> list[Any]:
         """Run it and return the results, in order. Raises ConditionError."""
         return await self.run()
 
-    async def __aenter__(self) -> Self:
-        """Return the transaction, to be filled."""
-        return self
 
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        """Run it, unless the block raised."""
-        if kind is None and not self._is_run:
-            await self.run()
-
-
-class Transaction(Operations):
+class Transaction(Block, Operations):
     """A transaction of a Client; leaving its `with` block runs it."""
 
     def __init__(self, operations_of: AsyncTransaction, wait: Callable[[Any], Any]) -> None:
@@ -175,17 +139,3 @@ class Transaction(Operations):
         """Run it and return the results, in order. Raises ConditionError."""
         results: list[Any] = self._wait(self.run())
         return results
-
-    def __enter__(self) -> Self:
-        """Return the transaction, to be filled."""
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        """Run it, unless the block raised."""
-        if kind is None and not self._is_run:
-            self.execute()

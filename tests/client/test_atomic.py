@@ -128,6 +128,8 @@ def test_a_transaction_takes_place_as_a_whole_or_not_at_all() -> None:
         change = client.transaction()
         change.check("{a}paid", None)
         lost = change.increment("{a}balance", 7)
+        with pytest.raises(UsageError, match="the transaction of this result has not been run"):
+            lost.result()
         with pytest.raises(ConditionError, match="paid' has another value") as error:
             await change.execute()
         assert error.value.found[0].value == b"yes"
