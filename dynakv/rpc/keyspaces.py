@@ -1,6 +1,7 @@
 """The methods about keyspaces of KVStore: changes on their way to the node, and the list."""
 
-from typing import Final
+from collections.abc import Callable
+from typing import Final, TypeVar
 
 from dynakv.core.keyspaces import KeyspaceChange
 from dynakv.errors import Failure
@@ -14,6 +15,10 @@ from dynakv.rpc.ring_state import keyspace_message
 from dynakv.v1 import keyspaces_pb2 as pb
 
 CHANGE_MS: Final = 10_000  # without a deadline of the caller: several disks have to answer
+
+_Response = TypeVar(
+    "_Response", pb.CreateKeyspaceResponse, pb.AlterKeyspaceResponse, pb.DropKeyspaceResponse
+)
 
 
 class KeyspaceMethods:
@@ -36,34 +41,22 @@ class KeyspaceMethods:
         self, request: pb.CreateKeyspaceRequest, context: Context
     ) -> pb.CreateKeyspaceResponse | Failure:
         """Add a keyspace."""
-        part = await self._ask(creation_of(request, timeout_ms(context) or CHANGE_MS))
-        if isinstance(part, Failure):
-            return part
-        return pb.CreateKeyspaceResponse(
-            hlc=self._hlc(), epoch=part.epoch, keyspace_id=part.keyspace_id
-        )
+        change = creation_of(request, timeout_ms(context) or CHANGE_MS)
+        return await self._change(change, pb.CreateKeyspaceResponse)
 
     async def alter(
         self, request: pb.AlterKeyspaceRequest, context: Context
     ) -> pb.AlterKeyspaceResponse | Failure:
         """Change what may change of a keyspace."""
-        part = await self._ask(alteration_of(request, timeout_ms(context) or CHANGE_MS))
-        if isinstance(part, Failure):
-            return part
-        return pb.AlterKeyspaceResponse(
-            hlc=self._hlc(), epoch=part.epoch, keyspace_id=part.keyspace_id
-        )
+        change = alteration_of(request, timeout_ms(context) or CHANGE_MS)
+        return await self._change(change, pb.AlterKeyspaceResponse)
 
     async def drop(
         self, request: pb.DropKeyspaceRequest, context: Context
     ) -> pb.DropKeyspaceResponse | Failure:
         """Remove a keyspace with all it holds."""
-        part = await self._ask(drop_of(request, timeout_ms(context) or CHANGE_MS))
-        if isinstance(part, Failure):
-            return part
-        return pb.DropKeyspaceResponse(
-            hlc=self._hlc(), epoch=part.epoch, keyspace_id=part.keyspace_id
-        )
+        change = drop_of(request, timeout_ms(context) or CHANGE_MS)
+        return await self._change(change, pb.DropKeyspaceResponse)
 
     async def list(
         self, request: pb.ListKeyspacesRequest, context: Context
@@ -81,7 +74,9 @@ class KeyspaceMethods:
             keyspaces=[keyspace_message(keyspace) for keyspace in layout.keyspaces],
         )
 
-    async def _ask(self, change: KeyspaceChange) -> Changed | Failure:
+    async def _change(
+        self, change: KeyspaceChange, response: Callable[..., _Response]
+    ) -> _Response | Failure:
         collector = submit(self._inbox, change)
         if collector is None:
             return FULL
@@ -89,7 +84,5 @@ class KeyspaceMethods:
         if isinstance(part, Refused):
             return part.failure
         assert isinstance(part, Changed)
-        return part
-
-    def _hlc(self) -> int:
-        return self._inbox.header().hlc
+        hlc = self._inbox.header().hlc
+        return response(hlc=hlc, epoch=part.epoch, keyspace_id=part.keyspace_id)
