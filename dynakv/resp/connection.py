@@ -59,7 +59,7 @@ class Connection(asyncio.Protocol):
         self.protocol = 2
         self.null = replies.NULLS[2]
         self.name = b""
-        self.library: dict[str, str] = {}
+        self.client_info: dict[str, str] = {}
         self.database = 0
         self.since_ms = door.wall_ms()
         self.last_command = ""

@@ -240,7 +240,7 @@ def _client_setinfo(conn: Connection, request: Request) -> bytes:
     if option is None:
         raise CommandError(f"ERR Unrecognized option '{replies.shown(request[2])}'")
     _check_printable(request[3], option)
-    conn.library[option] = request[3].decode()
+    conn.client_info[option] = request[3].decode()
     return OK
 
 
@@ -305,8 +305,8 @@ def _described(conn: Connection) -> str:
         "cmd": conn.last_command.lower() or "NULL",
         "user": _USER.decode(),
         "resp": conn.protocol,
-        "lib-name": conn.library.get("lib-name", ""),
-        "lib-ver": conn.library.get("lib-ver", ""),
+        "lib-name": conn.client_info.get("lib-name", ""),
+        "lib-ver": conn.client_info.get("lib-ver", ""),
     }
     return " ".join(f"{name}={value}" for name, value in fields.items())
 
