@@ -29,11 +29,6 @@ from dynakv.resp.connection import Connection
 from dynakv.resp.replies import OK, ONE, SYNTAX_ERROR, ZERO, CommandError
 from dynakv.resp.requests import Request
 
-BUSY: Final = (
-    f"OVERLOADED the keys changed {limits.RESP_ATOMIC_ATTEMPTS_MAX} times while this was tried;"
-    " nothing was done, try again"
-)
-
 
 class _Move:
     """One command on its way."""
@@ -87,7 +82,7 @@ class _Move:
         elif self._attempts < limits.RESP_ATOMIC_ATTEMPTS_MAX:
             self.read()
         else:
-            self._end(replies.error(BUSY))
+            self._end(replies.error(replies.CHANGED_TOO_OFTEN))
 
     def _end(self, reply: bytes) -> None:
         self._conn.fill(self._slot, reply)

@@ -7,6 +7,7 @@ https://redis.io/docs/latest/develop/reference/protocol-spec/ - what differs bet
 from collections.abc import Iterable, Sequence
 from typing import Final
 
+from dynakv import limits
 from dynakv.errors import Failure, Kind, UsageError
 
 CRLF: Final = b"\r\n"
@@ -39,6 +40,10 @@ class CommandError(UsageError):
 
 SYNTAX_ERROR: Final = "ERR syntax error"
 NOT_AN_INTEGER: Final = "ERR value is not an integer or out of range"
+CHANGED_TOO_OFTEN: Final = (
+    f"OVERLOADED the keys changed {limits.RESP_ATOMIC_ATTEMPTS_MAX} times while this was tried;"
+    " nothing was done, try again"
+)
 
 
 def bulk(value: bytes) -> bytes:

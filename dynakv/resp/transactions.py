@@ -35,10 +35,6 @@ from dynakv.resp.replies import OK, CommandError
 from dynakv.resp.requests import Request
 
 NULL_ARRAYS: Final = {2: b"*-1\r\n", 3: b"_\r\n"}
-_BUSY: Final = (
-    f"OVERLOADED the keys changed {limits.RESP_ATOMIC_ATTEMPTS_MAX} times while this was tried;"
-    " nothing was done, try again"
-)
 _ELSEWHERE: Final = frozenset({"SELECT", "DYNAKV.CONSISTENCY"})  # they would change the keyspace
 
 
@@ -190,7 +186,7 @@ class _Running:
             ]
             self.send()
         else:
-            self._end(replies.error(_BUSY))
+            self._end(replies.error(replies.CHANGED_TOO_OFTEN))
 
     def _instead(self, i: int, results: Sequence[Result]) -> Plan:
         """Return what stands for a command that could not be done."""
