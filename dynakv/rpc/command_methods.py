@@ -4,6 +4,7 @@ Each is one batch of one operation or, for Execute, of many.
 """
 
 from collections.abc import Callable
+from typing import TypeVar
 
 from dynakv.core.commands import (
     Append,
@@ -31,6 +32,9 @@ _FORGOTTEN = Failure(
     Kind.UNKNOWN,
     "the request id is older than what is remembered: it may have been run, and is not again",
 )
+
+_Written = TypeVar("_Written", pb.PutResponse, pb.DeleteResponse)
+_Applied = TypeVar("_Applied", pb.ExpireResponse, pb.PersistResponse)
 
 
 class CommandMethods:
@@ -62,13 +66,7 @@ class CommandMethods:
             commands.condition_of("put", request),
             keep=request.keep_ttl,
         )
-        found = await self._one(request, operation, context, previous=request.previous)
-        if isinstance(found, Refusal):
-            return found
-        result, leader = found
-        response = pb.PutResponse(hlc=self._hlc(), leader=leader)
-        _fill_written(response, result, previous=request.previous)
-        return response
+        return await self._written(request, operation, context, pb.PutResponse)
 
     async def delete(
         self, request: pb.DeleteRequest, context: Context
@@ -76,13 +74,7 @@ class CommandMethods:
         """Delete one key under a condition or a request id."""
         _check_plain("delete", request)
         operation = Delete(request.key, commands.condition_of("delete", request))
-        found = await self._one(request, operation, context, previous=request.previous)
-        if isinstance(found, Refusal):
-            return found
-        result, leader = found
-        response = pb.DeleteResponse(hlc=self._hlc(), leader=leader)
-        _fill_written(response, result, previous=request.previous)
-        return response
+        return await self._written(request, operation, context, pb.DeleteResponse)
 
     async def expire(
         self, request: pb.ExpireRequest, context: Context
@@ -91,24 +83,14 @@ class CommandMethods:
         _check_plain("expire", request)
         times_ms = (request.ttl_ms, request.expires_at_ms)
         operation = commands.expire_of("expire", request.key, times_ms, request.when)
-        found = await self._one(request, operation, context)
-        if isinstance(found, Refusal):
-            return found
-        result, leader = found
-        applied = isinstance(result, Done) and result.applied
-        return pb.ExpireResponse(hlc=self._hlc(), applied=applied, leader=leader)
+        return await self._applied(request, operation, context, pb.ExpireResponse)
 
     async def persist(
         self, request: pb.PersistRequest, context: Context
     ) -> pb.PersistResponse | Refusal:
         """Take a deadline off under a request id."""
         _check_plain("persist", request)
-        found = await self._one(request, Expire(request.key), context)
-        if isinstance(found, Refusal):
-            return found
-        result, leader = found
-        applied = isinstance(result, Done) and result.applied
-        return pb.PersistResponse(hlc=self._hlc(), applied=applied, leader=leader)
+        return await self._applied(request, Expire(request.key), context, pb.PersistResponse)
 
     async def append(
         self, request: pb.AppendRequest, context: Context
@@ -156,6 +138,43 @@ class CommandMethods:
             result=commands.result_of(part.results[0], previous=request.previous),
             leader=part.leader,
         )
+
+    async def _written(
+        self,
+        request: pb.PutRequest | pb.DeleteRequest,
+        operation: Operation,
+        context: Context,
+        response: Callable[..., _Written],
+    ) -> _Written | Refusal:
+        found = await self._one(request, operation, context, previous=request.previous)
+        if isinstance(found, Refusal):
+            return found
+        result, leader = found
+        said = response(hlc=self._hlc(), leader=leader)
+        if isinstance(result, Unmet):
+            said.unmet = True
+            seen = result.found
+        else:
+            said.stamp.time = result.time
+            said.stamp.writer = result.writer
+            seen = result.before
+        if request.previous:
+            said.previous.CopyFrom(observed(seen))
+        return said
+
+    async def _applied(
+        self,
+        request: pb.ExpireRequest | pb.PersistRequest,
+        operation: Operation,
+        context: Context,
+        response: Callable[..., _Applied],
+    ) -> _Applied | Refusal:
+        found = await self._one(request, operation, context)
+        if isinstance(found, Refusal):
+            return found
+        result, leader = found
+        applied = isinstance(result, Done) and result.applied
+        return response(hlc=self._hlc(), applied=applied, leader=leader)
 
     async def _one(
         self,
@@ -218,17 +237,3 @@ def _check_plain(
             f"{name}: {' and '.join(chosen)} cannot be chosen together with a condition, an option"
             " or a request id, which need a keyspace in Raft mode"
         )
-
-
-def _fill_written(
-    response: pb.PutResponse | pb.DeleteResponse, result: Done | Unmet, *, previous: bool
-) -> None:
-    if isinstance(result, Unmet):
-        response.unmet = True
-        seen = result.found
-    else:
-        response.stamp.time = result.time
-        response.stamp.writer = result.writer
-        seen = result.before
-    if previous:
-        response.previous.CopyFrom(observed(seen))
