@@ -103,8 +103,8 @@ def test_a_very_slow_node_takes_all_that_one_redis_connection_sends_ahead() -> N
     server = Server(speed=20)
     server.run(10, 1_000)
     server.door.answered(server.door.waiting)
-    key = 1  # and what values of some hundred bytes weigh beside it
-    values = limits.RESP_UNANSWERED_MAX * 400 // limits.BYTES_PER_KEY
+    key = 1  # and what values of 2,000 bytes weigh beside it
+    values = limits.RESP_UNANSWERED_MAX * 2_000 // limits.BYTES_PER_KEY
     for _ in range(limits.RESP_UNANSWERED_MAX):
         assert server.door.admit(key, limits.ATTEMPT_MS, server.now_ms)
     assert server.door.admit(values, limits.ATTEMPT_MS, server.now_ms)
