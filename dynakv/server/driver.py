@@ -11,7 +11,7 @@ Runs in one event loop; nothing here is called from another thread.
 import asyncio
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any, Protocol
 
 import structlog
@@ -29,17 +29,14 @@ from dynakv.node.messages import (
     ClientReply,
     Effect,
     Failed,
-    Get,
     Halt,
     Header,
-    List,
     Load,
     MemberView,
     Note,
     Now,
     PeerMessage,
     PeerReply,
-    Put,
     Reason,
     Refused,
     Save,
@@ -47,19 +44,13 @@ from dynakv.node.messages import (
     entries_in,
 )
 from dynakv.node.node import Node
-from dynakv.node.put import put_bytes
 from dynakv.node.raft_figures import RaftFigures
-from dynakv.node.raft_messages import Execute
 from dynakv.node.repair_messages import ScanLeaves
 from dynakv.node.tasks import TaskFigures
-from dynakv.node.validate_batches import batches_bytes
-from dynakv.server.admission import Admission
+from dynakv.server.clients import Clients, Waiting
 from dynakv.server.disk_queue import Disk, DiskQueue
 
 log = structlog.get_logger()
-
-# Call, message, sender (None: a client), and when, by the loop's clock, it is too late.
-_Waiting = tuple[int, ClientMessage | PeerMessage, str | None, float]
 
 
 class Links(Protocol):
@@ -92,15 +83,11 @@ class Driver:
         self._links: Links | None = None
         self._store_replies: deque[tuple[int, object]] = deque()
         self._peer_replies: deque[tuple[int, PeerReply]] = deque()
-        self._beats: deque[_Waiting] = deque()
-        self._peer_asks: deque[_Waiting] = deque()
-        self._clients: deque[_Waiting] = deque()
+        self._beats: deque[Waiting] = deque()
+        self._peer_asks: deque[Waiting] = deque()
+        self._clients = Clients(self._began_ms)
         self._calls = 0
         self._answers: dict[int, Callable[[PeerReply], None]] = {}
-        # Call -> [callback, entries unanswered, what its bytes weigh, who counts them].
-        self._callers: dict[int, list[object]] = {}
-        self._reads = Admission(self._began_ms)
-        self._writes = Admission(self._began_ms)
         self._peer_keys = 0
         self._peer_call_keys: dict[int, int] = {}
         self._queue = DiskQueue(disk, self._stored, node.committed, self._halt)
@@ -109,6 +96,7 @@ class Driver:
         self._flushing = False
         self._timer: asyncio.TimerHandle | None = None
         self._timer_ms = 0
+        self._hold: asyncio.TimerHandle | None = None  # until clients' messages may leave
         self.halted: asyncio.Future[str] = self._loop.create_future()
 
     def start(self, links: Links) -> None:
@@ -120,22 +108,14 @@ class Driver:
 
     def client(self, message: ClientMessage, answer: Callable[[ClientReply], None]) -> bool:
         """Queue a client's message; False if too many keys wait for their answer."""
-        count = entries_in(message)
         if self._draining:
             failure = Failure(Kind.UNAVAILABLE, "nothing was done: the node is shutting down")
-            self._loop.call_soon(answer, Refused(list(range(count)), failure))
+            self._loop.call_soon(answer, Refused(list(range(entries_in(message))), failure))
             return True
-        extra = _value_bytes(message) // limits.BYTES_PER_KEY
-        keys = count + extra
-        admission = self._reads if isinstance(message, Get | List) else self._writes
-        timeout_ms = message.timeout_ms or limits.ATTEMPT_MS
-        now_s = self._loop.time()
-        full = self.unanswered() + keys > limits.INBOX_CLIENT_KEYS_MAX or self.halted.done()
-        if full or not admission.admit(keys, timeout_ms, int(now_s * 1000)):
+        call = self._calls + 1
+        if self.halted.done() or not self._clients.let_in(call, message, answer, self._loop.time()):
             return False
-        self._calls = call = self._calls + 1
-        self._callers[call] = [answer, count, extra, admission]
-        self._clients.append((call, message, None, now_s + timeout_ms / 1000))
+        self._calls = call
         self._schedule()
         return True
 
@@ -249,7 +229,7 @@ class Driver:
 
     def unanswered(self) -> int:
         """Return how many keys of clients wait for their answer; large values count as more."""
-        return self._reads.waiting + self._writes.waiting
+        return self._clients.unanswered()
 
     # --- turns -------------------------------------------------------------------------------
 
@@ -285,31 +265,43 @@ class Driver:
                 for _ in range(min(len(queue), limits.TURN_MESSAGES_MAX)):
                     call, reply = queue.popleft()
                     node.answered(call, reply, now)
-        for asks in (self._beats, self._peer_asks, self._clients):
+        for asks in (self._beats, self._peer_asks):
             if asks:
-                self._take_asks(asks, now, end_ns)
+                self._take_asks(_taken(asks), now, end_ns)
+        for wave in self._clients.leaving(self._loop.time()):
+            self._take_asks(wave, now, end_ns)
         self._perform(node.take_effects())
-        if (
-            self._store_replies
-            or self._peer_replies
-            or self._beats
-            or self._peer_asks
-            or self._clients
-        ):
+        if self._store_replies or self._peer_replies or self._beats or self._peer_asks:
             self._schedule()
+        self._wait_for_clients()
         self._arm(now)
 
-    def _take_asks(self, asks: deque[_Waiting], now: Now, end_ns: int) -> None:
-        """Take a share of a queue; what is too late nobody waits for any more."""
+    def _take_asks(self, asks: Iterator[Waiting], now: Now, end_ns: int) -> None:
+        """Take a share of what waits; what is too late nobody waits for any more."""
         now_s = self._loop.time()
-        for taken in range(min(len(asks), limits.TURN_MESSAGES_MAX)):
+        for taken in range(limits.TURN_MESSAGES_MAX):
             if taken >= limits.TURN_MESSAGES_MIN and time.monotonic_ns() > end_ns:
                 break
-            call, message, sender, until_s = asks.popleft()
+            waiting = next(asks, None)
+            if waiting is None:
+                break
+            call, message, sender, until_s = waiting
             if until_s < now_s:
                 self._answer(call, _too_late(message))
             else:
                 self._node.asked(call, message, now, sender)
+
+    def _wait_for_clients(self) -> None:
+        """Take another turn when more of the clients' messages may leave."""
+        held_s = self._clients.held_s(self._loop.time())
+        if held_s == 0.0:
+            self._schedule()
+        elif held_s is not None and self._hold is None:
+            self._hold = self._loop.call_later(held_s, self._release)
+
+    def _release(self) -> None:
+        self._hold = None
+        self._schedule()
 
     def _arm(self, now: Now) -> None:
         """Wake up for the node's next timer."""
@@ -347,25 +339,20 @@ class Driver:
         self._schedule()
 
     def _answer(self, call: int, reply: object) -> None:
-        caller = self._callers.get(call)
-        if caller is None:
+        if not self._clients.answer(call, reply):  # type: ignore[arg-type]
             self._peer_keys -= self._peer_call_keys.pop(call)
             self._answers.pop(call)(reply)  # type: ignore[arg-type]
-            return
-        callback, left, extra, admission = caller
-        count = len(reply.entries)  # type: ignore[attr-defined]
-        if left == count:
-            del self._callers[call]
-            admission.answered(count + extra)  # type: ignore[attr-defined,operator]
-        else:
-            caller[1] = left - count  # type: ignore[operator]
-            admission.answered(count)  # type: ignore[attr-defined]
-        callback(reply)  # type: ignore[operator]
 
     def _halt(self, reason: str) -> None:
         if not self.halted.done():
             log.critical("halted", reason=reason)
             self.halted.set_result(reason)
+
+
+def _taken(queue: deque[Waiting]) -> Iterator[Waiting]:
+    """Yield what waits, oldest first; what was yielded is gone."""
+    while queue:
+        yield queue.popleft()
 
 
 def _too_late(message: ClientMessage | PeerMessage) -> ClientReply | PeerReply:
@@ -374,12 +361,6 @@ def _too_late(message: ClientMessage | PeerMessage) -> ClientReply | PeerReply:
         failure = Failure(Kind.EXHAUSTED, "overloaded: the request waited until its deadline")
         return Refused(list(range(entries_in(message))), failure)
     return Failed(Reason.OVERLOADED)
-
-
-def _value_bytes(message: ClientMessage) -> int:
-    if isinstance(message, Put):
-        return put_bytes(message)
-    return batches_bytes(message.batches) if isinstance(message, Execute) else 0
 
 
 def _keys_in(message: PeerMessage) -> int:

@@ -117,7 +117,7 @@ def test_answers_in_parts_release_what_they_answer() -> None:
         await shell.wants(Answer(1, second))
         assert shell.driver.unanswered() == 0
         assert got == [first, second]
-        assert shell.driver._callers == {}
+        assert shell.driver._clients._callers == {}
 
     run(test)
 
@@ -491,5 +491,44 @@ def test_draining_driver_refuses_new_clients_and_serves_the_others() -> None:
         assert isinstance(refused, Refused)
         assert refused.entries == [0, 1]
         assert refused.failure.kind is Kind.UNAVAILABLE
+
+    run(test)
+
+
+# --- waves -----------------------------------------------------------------------------------
+
+
+def test_clients_leave_together_once_those_before_them_are_answered() -> None:
+    async def test() -> None:
+        shell = Shell()
+        await turns(1)
+        shell.driver.client(get(), ignore)
+        await asyncio.sleep(0)
+        shell.fake.told.clear()
+        shell.driver.client(get(), ignore)
+        await asyncio.sleep(0)
+        shell.driver.client(get(), ignore)
+        await asyncio.sleep(0)
+        assert shell.fake.told == []
+        await shell.wants(Answer(1, Found([0], [])))
+        assert [what for what, _ in shell.fake.told] == ["client", "client"]
+
+    run(test)
+
+
+def test_clients_leave_when_nothing_is_answered_and_reads_not_behind_writes() -> None:
+    async def test() -> None:
+        shell = Shell()
+        await turns(1)
+        shell.driver.client(Put("default", [b"k"], [b"v"]), ignore)
+        shell.driver.client(get(), ignore)
+        await asyncio.sleep(0)
+        assert [what for what, _ in shell.fake.told] == ["client", "client"]
+        shell.fake.told.clear()
+        shell.driver.client(get(), ignore)
+        await asyncio.sleep(limits.WAVE_HOLD_MS / 1000 - 0.0005)
+        assert shell.fake.told == []
+        await asyncio.sleep(0.001)
+        assert [what for what, _ in shell.fake.told] == ["client"]
 
     run(test)
