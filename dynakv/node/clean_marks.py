@@ -5,9 +5,9 @@ flushed as a fact (`core.facts.CLEAN`), which `node/row_writes.py` removes befor
 write; a node that is told to stop flushes all groups. So a mark that is found at start stands for
 exactly the rows on disk, whatever happened. Groups without one are unknown and are rebuilt.
 
-A flush is right only if nothing is on its way to the group: it waits until everything asked so far
-has been reported, and then takes only groups for which nothing new was asked meanwhile. What is
-asked later comes behind the flush and removes the mark again.
+A flush is right only if nothing is on its way to the group: the leaves would lack what is durable
+before the mark is. It takes groups whose last change was reported. What is asked later comes behind
+the flush and removes the mark again.
 """
 
 from collections.abc import Callable
@@ -30,6 +30,7 @@ class CleanMarks:
     def __init__(self, ctx: Context) -> None:
         """Read the marks of the data directory, then look for groups at rest now and then."""
         self._ctx = ctx
+        self._looked_at = 0  # the number of the last change at the last look
         for keyspace, group, fact in facts.about_groups(ctx.remembered.facts, facts.CLEAN):
             leaves = leaves_of(fact)
             ctx.writes.mark(keyspace, group)
@@ -43,7 +44,6 @@ class CleanMarks:
         Nobody is listened to any more, but what had come in, or what this node does by itself, may
         still write to a group while others are flushed: pass after pass, until none is left.
         """
-        self._ctx.writes.forget_touched()
         self._ctx.writes.settled(partial(self._drained, then))
 
     def _drained(self, then: Callable[[], None]) -> None:
@@ -57,13 +57,14 @@ class CleanMarks:
         ctx = self._ctx
         ctx.at(ctx.now.mono_ms + ctx.config.clean_after_ms, self._look)
         quiet = self._at_rest()
-        ctx.writes.forget_touched()
+        self._looked_at = ctx.writes.asked
         if quiet and not ctx.disk_full:
-            ctx.writes.settled(partial(self._flush, quiet, _nothing))
+            self._flush(quiet, _nothing)
 
     def _at_rest(self) -> list[_Where]:
         """Return the known groups without a mark that were not written since the last look."""
-        return [where for where in self._unmarked() if not self._ctx.writes.touched(*where)]
+        writes, looked_at = self._ctx.writes, self._looked_at
+        return [where for where in self._unmarked() if not writes.written_since(*where, looked_at)]
 
     def _unmarked(self) -> list[_Where]:
         trees, writes = self._ctx.trees, self._ctx.writes
@@ -80,7 +81,7 @@ class CleanMarks:
         names: dict[str, bytes | None] = {}
         for keyspace, group in groups[: limits.CLEAN_MARKS_MAX]:
             leaves = ctx.trees.leaves(keyspace, group)
-            if leaves is not None and not ctx.writes.touched(keyspace, group):
+            if leaves is not None and ctx.writes.reported(keyspace, group):
                 names[facts.group_name(facts.CLEAN, keyspace, group)] = fact_of(leaves)
                 ctx.writes.mark(keyspace, group)
         rest = groups[limits.CLEAN_MARKS_MAX :]

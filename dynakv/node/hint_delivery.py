@@ -33,6 +33,7 @@ class _Run:
         "after",
         "began_ms",
         "chunk",
+        "damaged",
         "delivered",
         "failed",
         "groups_left",
@@ -55,6 +56,7 @@ class _Run:
         self.after: bytes | None = None  # where in the chunk the next page begins
         self.began_ms = 0  # of this page
         self.delivered = 0
+        self.damaged = False  # some were removed because nobody could read them
         self.failed = False  # the target took nothing of the last page
         self.groups_left: dict[int, None] = {}  # with hints that it did not take
 
@@ -245,7 +247,7 @@ class HintDelivery:
             return
         shelf.groups.update(dict.fromkeys([*run.chunk, *run.todo]) | run.groups_left)
         target.delivered += run.delivered
-        if run.failed or (run.groups_left and not run.delivered):
+        if run.failed or (run.groups_left and not run.delivered and not run.damaged):
             backoff = min(target.failures, limits.HINT_BACKOFFS)
             target.failures += 1
             self._later(target, ctx.config.heartbeat_ms << backoff)
@@ -262,7 +264,8 @@ class HintDelivery:
             self._ctx.repair_wanted.add(run.shelf.keyspace_id, group, run.shelf.target.peer)
 
     def _drop_damaged(self, run: _Run, keys: list[bytes]) -> None:
-        """A damaged hint cannot be delivered any more."""
+        """A damaged hint cannot be delivered any more, which is no failure of the target."""
+        run.damaged = True
         self._ctx.counters.damaged_rows += len(keys)
         self._hand_over(run, keys)
         groups = run.placement.groups_of(keys)

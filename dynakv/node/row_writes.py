@@ -3,8 +3,9 @@
 A group whose tree was flushed to disk carries a clean mark (`node/clean_marks.py`), which must be
 gone, durably, before or with the group's next write. STORE applies operations in the order in which
 they were asked, so the mark's end is asked right before the write: one small operation per group
-and clean period, in the same transaction. Replies come in that order as well, which `settled` uses
-to say that everything asked so far has been reported.
+and clean period, in the same transaction. Replies come in that order as well, which is how it is
+known what of all that was asked has been reported: of everything (`settled`), of one group
+(`reported`).
 """
 
 from collections import deque
@@ -17,31 +18,35 @@ Then = Callable[[object], None]
 
 
 class RowWrites:
-    """Asks STORE for changes of rows; knows which groups are marked clean, which were written."""
+    """Asks STORE for changes of rows; knows which groups are marked clean, and written when.
 
-    __slots__ = ("_answered", "_ask", "_asked", "_marked", "_touched", "_waiting")
+    Changes are numbered in the order in which they are asked, from 1.
+    """
+
+    __slots__ = ("_answered", "_ask", "_last", "_marked", "_waiting", "asked")
 
     def __init__(self, ask: Callable[[object, Then], object]) -> None:
         """Begin with nothing under way; `ask(operation, then)` asks STORE."""
         self._ask = ask
-        self._asked = 0
+        self.asked = 0  # changes so far
         self._answered = 0
         self._waiting: deque[tuple[int, Callable[[], None]]] = deque()
         # Keyspace id -> groups; only ever asked for membership.
         self._marked: dict[int, set[int]] = {}
-        self._touched: dict[int, set[int]] = {}
+        # Keyspace id -> group -> the number of its last change.
+        self._last: dict[int, dict[int, int]] = {}
 
     def ask(self, operation: MergeRecords | DropRecords, then: Then) -> None:
         """Ask STORE for a change of rows; `then` gets its reply."""
         keyspace, groups = operation.keyspace, operation.groups
-        touched = self._touched.get(keyspace)
-        if touched is None:
-            touched = self._touched[keyspace] = set()
-        touched.update(groups)
+        self.asked += 1
+        last = self._last.get(keyspace)
+        if last is None:
+            last = self._last[keyspace] = {}
+        last.update(dict.fromkeys(groups, self.asked))
         marked = self._marked.get(keyspace)
         if marked and not marked.isdisjoint(groups):
             self.clear(keyspace, groups)
-        self._asked += 1
 
         def answered(reply: object) -> None:
             then(reply)
@@ -53,10 +58,10 @@ class RowWrites:
 
     def settled(self, then: Callable[[], None]) -> None:
         """Call `then` once every change asked for so far was reported; at once if all were."""
-        if self._answered == self._asked:
+        if self._answered == self.asked:
             then()
         else:
-            self._waiting.append((self._asked, then))
+            self._waiting.append((self.asked, then))
 
     # --- clean marks -------------------------------------------------------------------------
 
@@ -80,17 +85,20 @@ class RowWrites:
     def drop(self, keyspace: int) -> None:
         """Forget a keyspace that is gone; its marks are removed with all facts about it."""
         self._marked.pop(keyspace, None)
-        self._touched.pop(keyspace, None)
+        self._last.pop(keyspace, None)
 
-    # --- quiet groups ------------------------------------------------------------------------
+    # --- groups at rest ----------------------------------------------------------------------
 
-    def touched(self, keyspace: int, group: int) -> bool:
-        """Say whether a change of the group was asked for since `forget_touched`."""
-        return group in self._touched.get(keyspace, ())
+    def written_since(self, keyspace: int, group: int, number: int) -> bool:
+        """Say whether a change of the group was asked for after that number."""
+        return self._last_of(keyspace, group) > number
 
-    def forget_touched(self) -> None:
-        """Begin anew to take note of which groups are written."""
-        self._touched = {}
+    def reported(self, keyspace: int, group: int) -> bool:
+        """Say whether nothing is on its way to the group: all its changes were reported."""
+        return self._last_of(keyspace, group) <= self._answered
+
+    def _last_of(self, keyspace: int, group: int) -> int:
+        return self._last.get(keyspace, {}).get(group, 0)
 
 
 def _ignore(reply: object) -> None:

@@ -78,6 +78,21 @@ def test_a_group_with_a_write_on_its_way_is_not_flushed() -> None:
     assert tree_fits(cluster, "n1", GROUP)
 
 
+def test_a_disk_slower_than_the_looks_leaves_no_mark_of_what_a_write_on_its_way_changes() -> None:
+    cluster = alone()
+    keyspace = cluster.layout.keyspaces[0]
+    late = record(keys_of(cluster, GROUP, 2)[1])
+    other = record(keys_of(cluster, GROUP + 1, 1)[0])
+    cluster.hold_disk("n1")
+    cluster.ask(Save(int(keyspace.keyspace_id), keyspace.epoch, [other]), "n1")
+    cluster.pass_ms(2_500)  # a look finds the group at rest
+    cluster.ask(Save(int(keyspace.keyspace_id), keyspace.epoch, [late]), "n1")
+    cluster.pass_ms(1_000)  # another look passes
+    cluster.release_disk("n1")
+    cluster.restart("n1")
+    assert not known(cluster, GROUP) or tree_fits(cluster, "n1", GROUP)
+
+
 def test_drain_flushes_everything_that_is_known() -> None:
     cluster = alone()
     drained: list[bool] = []

@@ -240,6 +240,19 @@ def test_a_damaged_hint_is_removed_and_handed_over_and_the_others_are_delivered(
     assert cluster.nodes["n1"].hints.pending() == []
 
 
+def test_hints_that_were_all_damaged_are_counted_as_gone_as_soon_as_they_are() -> None:
+    cluster = away("n3", keys=5)
+    disk = cluster.disks["n1"]
+    for where, row in list(disk.rows.items()):
+        if where[0] != cluster.keyspace_id and isinstance(row, Record) and row.value == b"v":
+            disk.rows[where] = replace(row, value=b"x")
+    cluster.unreachable.clear()
+    while cluster.hints("n1", "n3"):
+        cluster.pass_ms(10)
+    cluster.pass_ms(3 * cluster.nodes["n1"].context.config.hint_pause_ms)
+    assert cluster.nodes["n1"].hints.pending() == []
+
+
 def test_targets_are_served_independently() -> None:
     cluster = away("n5", keys=60, nodes=5)
     leave(cluster, "n4")

@@ -71,9 +71,22 @@ def test_settled_comes_when_everything_asked_before_is_reported() -> None:
     assert log == ["nothing under way", "one", "two", "settled", "three"]
 
 
-def test_touched_groups_are_those_written_since_it_was_forgotten() -> None:
+def test_a_group_was_written_since_a_number_if_its_last_change_is_behind_it() -> None:
     writes = RowWrites(Store().ask)
     writes.ask(write(1, 2), ignore)
-    assert [writes.touched(KS, group) for group in (1, 2, 3)] == [True, True, False]
-    writes.forget_touched()
-    assert not writes.touched(KS, 1)
+    number = writes.asked
+    writes.ask(write(2), ignore)
+    assert [writes.written_since(KS, group, 0) for group in (1, 2, 3)] == [True, True, False]
+    assert [writes.written_since(KS, group, number) for group in (1, 2, 3)] == [False, True, False]
+
+
+def test_a_group_is_reported_once_its_last_change_is() -> None:
+    store = Store()
+    writes = RowWrites(store.ask)
+    writes.ask(write(1, 2), ignore)
+    writes.ask(write(2), ignore)
+    assert [writes.reported(KS, group) for group in (1, 2, 3)] == [False, False, True]
+    store.answer()
+    assert [writes.reported(KS, group) for group in (1, 2)] == [True, False]
+    store.answer()
+    assert writes.reported(KS, 2)
