@@ -22,6 +22,7 @@ class Config(Struct, frozen=True):
     gossip: bool = True
     heal_after_ms: int = limits.HEAL_AFTER_MS
     repair: bool = True  # replicas are compared in the background
+    repair_page_rows: int = limits.REPAIR_PAGE_ROWS_MAX  # looked at per page
     repair_pause_ms: int = limits.REPAIR_PAUSE_MS
     recover_pause_ms: int = limits.RECOVER_PAUSE_MS
     recover_after_ms: int = limits.RECOVER_AFTER_MS

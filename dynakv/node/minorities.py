@@ -14,8 +14,9 @@ and then; none is made up. Not for groups that recover: they say themselves that
 """
 
 from dynakv import limits
+from dynakv.core.floors import holds
 from dynakv.core.hlc import reading, wall_ms_of
-from dynakv.core.record import Record, covers, droppable
+from dynakv.core.record import Record, covers
 from dynakv.node.context import Context, Differing, Placement
 from dynakv.node.messages import Load, Loaded, Outcome
 
@@ -103,7 +104,7 @@ class _Count:
             outcomes = reply.outcomes or [Outcome.OK] * count
             floors = reply.floors or [0] * count
             for i, (record, held) in enumerate(zip(self._records, reply.records, strict=True)):
-                if outcomes[i] is Outcome.OK and not _has(held, record, floors[i]):
+                if outcomes[i] is Outcome.OK and not holds(held, floors[i], record):
                     self._lacking[i] += 1
         self._out -= 1
         if not self._out:
@@ -115,8 +116,3 @@ class _Count:
         for record, lacking in zip(self._records, self._lacking, strict=True):
             if n - lacking < wq:
                 self._minorities.alarm(placement, self._group, record, n - lacking)
-
-
-def _has(held: Record | None, record: Record, floor: int) -> bool:
-    """Say whether a replica holds a version, or a newer one, or has forgotten it with reason."""
-    return droppable(record, floor) if held is None else covers(held, record)

@@ -102,7 +102,7 @@ class Rebuilds:
 
     def _read(self, where: _Where, after: bytes | None, *, scrub: bool) -> None:
         keyspace, group = where
-        rows_max, bytes_max = limits.REPAIR_PAGE_ROWS_MAX, limits.PAGE_BYTES_MAX
+        rows_max, bytes_max = self._ctx.config.repair_page_rows, limits.PAGE_BYTES_MAX
         scan = ScanRecords(
             keyspace, [group], b"", after, None, rows_max, bytes_max, keys_only=not scrub
         )

@@ -12,8 +12,8 @@ under a floor covers whatever is droppable under it. Every record is saved with 
 which it was read, so that the fence of a collection lets it pass where it may (`Save.floors`).
 
 Merkle trees as in DeCandia et al., "Dynamo" (2007), section 4.7; records instead of ranges are
-shipped because of what over-streaming cost others. One ask is outstanding at any time, pages are
-bounded in rows, replies in bytes, and a pause lies between pages.
+shipped because of what over-streaming cost others. Both sides list at once; else one ask is
+outstanding at any time. Pages are bounded in rows, replies in bytes, and a pause lies between them.
 """
 
 from collections.abc import Callable
@@ -21,7 +21,7 @@ from enum import Enum
 
 from msgspec import Struct
 
-from dynakv import limits
+from dynakv.core.floors import holds
 from dynakv.core.layout import NodeId
 from dynakv.core.record import Record, above, covers, droppable, intact
 from dynakv.core.table import Page
@@ -92,7 +92,8 @@ class Session:
         self._voids: dict[bytes, Record] = {}  # outlines of own rows that are void there
         self._open: list[bytes] = []  # keys that could not be made equal; the first is told
         self._why = ""
-        self._listed = 0
+        self._listing = 0  # pages asked for; one that failed ended the session, and stays asked for
+        self._listed_keys = 0
         self._shipped = {"in": [0, 0], "out": [0, 0]}  # records, bytes
 
     # --- roots and leaves --------------------------------------------------------------------
@@ -141,26 +142,38 @@ class Session:
     # --- pages -------------------------------------------------------------------------------
 
     def _step(self) -> None:
-        """List what is missing, or make equal what both sides have listed."""
-        keyspace, epoch = self._placement.keyspace_id, self._placement.epoch
-        rows_max = limits.REPAIR_PAGE_ROWS_MAX
-        if self._ours.used_up(self._cursor):
-            scan = leaf_scan(keyspace, self._group, self._ours.through, rows_max)
-            self._ctx.ask(STORE, scan, 0, self._listed_here)
-        elif self._theirs.used_up(self._cursor):
-            after = self._theirs.through
-            leaves = list(self._leaves)
-            ask = ScanLeaves(keyspace, epoch, self._group, leaves, after, rows_max)
-            self._ask(ask, self._listed_there)
-        else:
+        """List what is missing, on both sides at once, or make equal what both have listed."""
+        here, there = self._ours.used_up(self._cursor), self._theirs.used_up(self._cursor)
+        self._listing = here + there
+        if here:
+            self._list_here()
+        if there:
+            self._list_there()
+        if not self._listing:
             ends = [s.through for s in (self._ours, self._theirs) if s.through is not None]
             self._cursor = min(ends, default=None)
             self._sort(self._ours.take(self._cursor), self._theirs.take(self._cursor))
             if self._follow is None:
-                here, there = dict(self._pushes), dict(self._pulls)
-                found = Differing(self._placement, self._group, self._peer, here, there)
-                self._ctx.differing(found)
+                pages = dict(self._pushes), dict(self._pulls)
+                self._ctx.differing(Differing(self._placement, self._group, self._peer, *pages))
             self._pull()
+
+    def _list_here(self) -> None:
+        after, rows_max = self._ours.through, self._ctx.config.repair_page_rows
+        scan = leaf_scan(self._placement.keyspace_id, self._group, after, rows_max)
+        self._ctx.ask(STORE, scan, 0, self._listed_here)
+
+    def _list_there(self) -> None:
+        keyspace, epoch = self._placement.keyspace_id, self._placement.epoch
+        after, rows_max = self._theirs.through, self._ctx.config.repair_page_rows
+        ask = ScanLeaves(keyspace, epoch, self._group, list(self._leaves), after, rows_max)
+        self._ask(ask, self._listed_there)
+
+    def _listed(self, records: int) -> None:
+        self._listed_keys += records
+        self._listing -= 1
+        if not self._listing:
+            self._step()
 
     def _listed_here(self, reply: object) -> None:
         assert isinstance(reply, Page)
@@ -168,19 +181,17 @@ class Session:
         if self._follow is None:
             keyspace = self._placement.keyspace_id
             records = without_garbage(self._ctx, keyspace, self._group, records)
-        self._listed += len(records)
         self._ours.add(records, reply.next)
-        self._step()
+        self._listed(len(records))
 
     def _listed_there(self, reply: object) -> None:
         assert isinstance(reply, LeavesScanned)
-        self._listed += len(reply.records)
         self._theirs.add(reply.records, reply.next)
         self._theirs.floor = reply.floor
         if reply.floor < self._floor():
             tell_floor(self._ctx, self._placement, self._group, self._peer)
         self._ctx.cuts.hear(self._placement.keyspace_id, self._group, reply.floor)
-        self._step()
+        self._listed(len(reply.records))
 
     def _sort(self, ours: dict[bytes, Record], theirs: dict[bytes, Record]) -> None:
         """Note what has to travel. Nothing of an outline can be verified: it only decides that."""
@@ -191,8 +202,8 @@ class Session:
                 continue
             if self._follow is not None and own is not None:
                 own = self._without_void(own, other)
-            pull = other is not None and not _covered(other, own, floor)
-            push = own is not None and not _covered(own, other, self._theirs.floor)
+            pull = other is not None and not holds(own, floor, other)
+            push = own is not None and not holds(other, self._theirs.floor, own)
             # Equal stamps and different content: one of the two is damaged, and reading it whole
             # will show that; if it is not, `merge` chooses alike on both sides.
             strange = own is not None and other is not None and not (pull or push)
@@ -210,7 +221,7 @@ class Session:
         """
         floor = self._theirs.floor
         rest = above(own, floor)
-        if rest is own or _covered(own, other, floor):
+        if rest is own or holds(other, floor, own):
             return own
         if rest is None or (other is not None and covers(other, rest)):
             self._voids[own.key] = own
@@ -378,18 +389,10 @@ class Session:
                 ending,
                 why,
                 bool(self._leaves),
-                self._listed,
+                self._listed_keys,
                 records_in,
                 records_out,
                 bytes_in,
                 bytes_out,
             )
         )
-
-
-def _covered(record: Record, by: Record | None, floor: int) -> bool:
-    """Say whether a replica that holds `by`, or nothing under its floor, needs no `record`."""
-    if by is not None:
-        return covers(by, record)
-    # Under no floor at all even a row that says nothing (`node/write_back.py`) is to be alike.
-    return floor > 0 and droppable(record, floor)

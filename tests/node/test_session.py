@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from dynakv import limits
+from dynakv.core.layout import NodeId
 from dynakv.core.record import Record, merge, with_expiry, with_value, written
 from dynakv.node.messages import Load, Loaded, Outcome, Reason, Save, Saved
 from dynakv.node.repair_messages import Compare, ScanLeaves
@@ -268,3 +269,30 @@ def test_both_sides_end_with_the_merge_of_both(
         expected[names[i]] = merge(known, record) if known else record
     assert sync(cluster).ending is Ending.DONE
     assert rows(cluster, "n1") == rows(cluster, "n2") == expected
+
+
+def test_a_page_of_the_own_disk_that_comes_after_the_peers_failed_changes_nothing() -> None:
+    cluster = pair()
+    give(cluster, "n1", written(keys_of(cluster, 1)[0], b"v", 0, stamped(0), 1))
+    cluster.failing["n2", ScanLeaves] = Reason.BROKEN
+    cluster.hold_disk("n1")
+    ended: list[Synced] = []
+    cluster.nodes["n1"].anti_entropy.sync(keyspace_of(cluster), GROUP, NodeId("n2"), ended.append)
+    cluster.run()
+    assert [synced.ending for synced in ended] == [Ending.FAILED]
+    cluster.release_disk("n1")
+    cluster.pass_ms(100)
+    assert len(ended) == 1
+    assert not cluster.asked(Save)
+
+
+def test_both_sides_list_at_once() -> None:
+    cluster = pair()
+    give(cluster, "n1", written(keys_of(cluster, 1)[0], b"v", 0, stamped(0), 1))
+    cluster.hold_disk("n1")
+    cluster.nodes["n1"].anti_entropy.sync(keyspace_of(cluster), GROUP, NodeId("n2"), lambda _: None)
+    cluster.run()
+    assert len(cluster.asked(ScanLeaves)) == 1  # though the own disk has not answered
+    cluster.release_disk("n1")
+    cluster.pass_ms(50)
+    assert rows(cluster, "n1") == rows(cluster, "n2")
