@@ -25,6 +25,7 @@ from dynakv.core.record import Record
 from dynakv.sim.clock import true_wall_ms
 from dynakv.sim.history import (
     NEVER,
+    KeyState,
     Read,
     Stamp,
     Violation,
@@ -39,18 +40,6 @@ from dynakv.sim.history import (
 _AHEAD_MS = limits.CLOCK_BOUND_MS  # a stamp may stand this far ahead of whoever issued it
 _Content = TypeVar("_Content", bytes | None, int)
 _WRITES_KEPT = 64  # beyond this, writes that cannot matter any more are dropped
-
-
-class KeyState:
-    """What is known of one key."""
-
-    __slots__ = ("expiry_floor", "value_floor", "writes")
-
-    def __init__(self) -> None:
-        """Begin with a key that nobody wrote."""
-        self.value_floor = NEVER
-        self.expiry_floor = NEVER
-        self.writes: list[Write] = []
 
 
 class Checker:
@@ -118,7 +107,7 @@ class Checker:
         if not write.open_attempts and not write.possible:
             write.refused = True
             if write.surfaced:
-                raise Violation("L1", f"a refused write was read before: {write}")
+                raise Violation("L1", f"a refused write was seen before: {write}")
 
     def expired(self, write: Write, read: Read, now_us: int, *, applied: bool) -> None:
         """An expire or persist was answered; `read` holds the floors at its beginning."""
@@ -139,6 +128,12 @@ class Checker:
             # Its stamp is not told; it was taken after the beginning, by a clock that can lag.
             state = self._state(write.key)
             state.expiry_floor = max(state.expiry_floor, (self._earliest(write), 0))
+
+    def stored(self, value: bytes | None, disk: str) -> None:
+        """A value is durable, in a record or in a hint; nothing that was refused ever is."""
+        write = None if value is None else self._by_value.get(value)
+        if write is not None:  # else damage has changed it
+            self._surface(write, f"lies on the disk of {disk}")
 
     # --- reads -------------------------------------------------------------------------------
 
@@ -318,13 +313,17 @@ class Checker:
         """Return the least reading that a node may give to a write that names no stamp."""
         return reading(true_wall_ms(write.started_us) - self._error_ms)
 
+    @staticmethod
+    def _surface(write: Write, how: str) -> None:
+        write.surfaced = True
+        if write.refused:
+            raise Violation("L1", f"a refused write {how}: {write}")
+
     def _judge_value(self, record: Record, value: bytes, now_us: int) -> None:
         write = self._by_value.get(value)
         if write is None or write.key != record.key:
             raise Violation("L1", f"nobody wrote {record_text(record)} to {record.key!r}")
-        write.surfaced = True
-        if write.refused:
-            raise Violation("L1", f"a refused write surfaced: {write}")
+        self._surface(write, "was read")
         self._judge_bound(write, record.value_time, now_us)
         self._bind(write, value_stamp(record))
         if write.ttl_ms and expiry_stamp(record) == value_stamp(record):

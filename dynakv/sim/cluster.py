@@ -7,11 +7,13 @@ process is killed and started again, so that the second round of reads comes fro
 rows are compared once more, and every hash tree with one made from the rows of its disk.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from functools import partial
 from random import Random
 
 from dynakv.core.layout import Level, Mode, group_shift, token_of
 from dynakv.core.record import Record, droppable
+from dynakv.node.messages import Save
 from dynakv.sim.calls import Call
 from dynakv.sim.checkers import Checker
 from dynakv.sim.disk import Disk
@@ -40,6 +42,7 @@ class Cluster(Universe):
         random.random()  # the knobs were drawn from the same seed
         self.checker = Checker(knobs.clock_error_ms, knobs.cut_age_ms)
         super().__init__(knobs, random, Mode.LEADERLESS)
+        self._shift = group_shift(knobs.groups)
         quorums = (self.keyspace.n, self.keyspace.rq, self.keyspace.wq)
         self.workload = Workload(
             self.timeline, random, self.trace, knobs, self.checker, self.processes, quorums
@@ -51,6 +54,23 @@ class Cluster(Universe):
             self.timeline, self.trace, self.workload, self.processes, knobs.seed
         )
         self._unread: dict[bytes, None] = {}
+        self.workload.collected = self.collected
+        for process in self.processes:
+            process.on_late = self._late
+            process.disk.on_written = partial(self._stored, process.name)
+
+    def collected(self, key: bytes, time: int) -> bool:
+        """Say whether a stamp of a key is as old as what its group has collected."""
+        return time <= self.drops.floor(token_of(key, hash_tags=False) >> self._shift)
+
+    def _late(self, save: Save) -> None:
+        """A coordinator that had been paused sends what it had stamped before."""
+        late = sum(self.collected(r.key, max(r.value_time, r.expiry_time)) for r in save.records)
+        self.workload.count("coordinators' stamps sent after a collection", late)
+
+    def _stored(self, name: str, records: Iterable[Record]) -> None:
+        for record in records:
+            self.checker.stored(record.value, name)
 
     def _watch(self, disk: Disk) -> Callable[[str, list[Record]], None]:
         def watch(_: str, records: list[Record]) -> None:
@@ -165,9 +185,8 @@ class Cluster(Universe):
 
     def _compare_rows(self) -> None:
         """L2: all replicas of a key hold the same row, and L1, L3: nothing below the floors."""
-        shift = group_shift(self.knobs.groups)
         for key in self.checker.keys:
-            group = token_of(key, hash_tags=False) >> shift
+            group = token_of(key, hash_tags=False) >> self._shift
             where = (int(self.keyspace.keyspace_id), group, key)
             floor = self.drops.floor(group)
             replicas = [self._by_name[node_id] for node_id in self.keyspace.placement[group]]

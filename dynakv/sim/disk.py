@@ -6,7 +6,7 @@ finds it whole: both happen to real disks before the acknowledgement. Latency an
 replies are the process's business (`process.py`).
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import TypeVar
 
 from msgspec import Struct, structs
@@ -93,6 +93,7 @@ class Disk:
         self._open: Transaction | None = None
         self.set_back_times = 0
         self.on_removed: Callable[[list[tuple[RowKey, Record]]], None] = lambda _: None
+        self.on_written: Callable[[Iterable[Record]], None] = lambda _: None  # are durable now
         # Gets the rows that DropRecords removes, when that becomes durable but before it shows.
         self.on_drop: Callable[[list[tuple[RowKey, Record]]], None] = lambda _: None
         # Gets what a transaction writes (None: removes), when it is durable but before it shows.
@@ -163,6 +164,7 @@ class Disk:
         self._written = self._written or bool(self.rows)
         self._ceiling_ms = max(self._ceiling_ms, transaction.ceiling_ms)
         self.commit_sequence += 1
+        self.on_written(row for row in transaction.writes.values() if row is not None)
         if removed:
             self.on_removed(removed)
         return transaction.replies

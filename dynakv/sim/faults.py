@@ -11,8 +11,10 @@ from random import Random
 
 from dynakv.core.layout import Keyspace
 from dynakv.core.table import RowKey
+from dynakv.sim import partitions
 from dynakv.sim.hint_judge import ids_with_hints
-from dynakv.sim.knobs import HORIZON_MS, SLOWNESSES, Knobs
+from dynakv.sim.holding import Hold
+from dynakv.sim.knobs import SLOWNESSES, Knobs
 from dynakv.sim.network import Network, between
 from dynakv.sim.older import OlderImages, alone_has_its_layout, forgetful
 from dynakv.sim.process import Process
@@ -73,6 +75,7 @@ class Faults:
             "restart_all": self._restart_all,
             "restart_behind": self._restart_behind,
             "pause": self._pause,
+            "pause_in_turn": self._pause_in_turn,
             "away": self._away,
             "clock_leap": self._clock_leap,
             "clock_offset": self._clock_offset,
@@ -102,7 +105,7 @@ class Faults:
             process.store.full = False
             process.store.writes_to_fail = process.store.syncs_to_fail = 0
             process.store.on_commit = None
-            process.crash_after = None
+            process.crash_after = process.hold = None
             process.clock.set_right()
             process.resume()
             if process.node is None:
@@ -113,9 +116,12 @@ class Faults:
             return
         kind = self._random.choice(self._knobs.faults)
         if self._kinds[kind]():
-            self.counts[kind] = self.counts.get(kind, 0) + 1
+            self._count(kind)
             self._trace.add(f"fault {kind}")
         self.run()
+
+    def _count(self, what: str) -> None:
+        self.counts[what] = self.counts.get(what, 0) + 1
 
     def _span_us(self, mean_ms: int, most_us: int) -> int:
         return min(int(self._random.expovariate(1 / (mean_ms * MS))), most_us)
@@ -143,33 +149,17 @@ class Faults:
         return names
 
     def _halves(self) -> bool:
-        names = self._shuffled()
-        half = len(names) // 2
-        return self._cut(between(names[:half], names[half:]), self._span_us(3_000, _CUT_US_MAX))
+        return self._cut(partitions.halves(self._shuffled()), self._span_us(3_000, _CUT_US_MAX))
 
     def _isolate(self) -> bool:
-        names = self._shuffled()
-        return self._cut(between(names[:1], names[1:]), self._span_us(3_000, _CUT_US_MAX))
+        return self._cut(partitions.isolate(self._shuffled()), self._span_us(3_000, _CUT_US_MAX))
 
     def _majorities_ring(self) -> bool:
-        """Every process sees a majority, and no two see the same one."""
-        names = self._shuffled()
-        count = len(names)
-        near = count // 2 // 2 if count > 3 else 1
-        pairs = [
-            (names[i], names[j])
-            for i in range(count)
-            for j in range(count)
-            if i != j and min((i - j) % count, (j - i) % count) > max(1, near)
-        ]
+        pairs = partitions.majorities_ring(self._shuffled())
         return self._cut(pairs, self._span_us(3_000, _CUT_US_MAX))
 
     def _bridge(self) -> bool:
-        """Two halves that only one process between them can reach."""
-        names = self._shuffled()
-        half = (len(names) - 1) // 2
-        pairs = between(names[1 : 1 + half], names[1 + half :])
-        return self._cut(pairs, self._span_us(3_000, _CUT_US_MAX))
+        return self._cut(partitions.bridge(self._shuffled()), self._span_us(3_000, _CUT_US_MAX))
 
     def _one_way(self) -> bool:
         names = self._shuffled()
@@ -249,8 +239,17 @@ class Faults:
         if process.node is None or process.paused:
             return False
         process.pause()
-        self._timeline.after(self._span_us(1_500, _PAUSE_US_MAX), self._resume, process)
+        self._timeline.after(self._span_us(1_500, _PAUSE_US_MAX), process.resume)
         return True
+
+    def _pause_in_turn(self) -> bool:
+        """A coordinator stands still before all that it stamped has left: for longer than a cut."""
+        process = self._some()
+        cut_ms = self._knobs.cut_age_ms
+        span_us = cut_ms * MS + self._span_us(cut_ms, _PAUSE_US_MAX)
+        stranger = len(self._processes) > self._keyspace.n and self._random.random() < 0.7
+        process.hold = Hold(self._random.randrange(4), span_us, stranger)
+        return process.node is not None and not process.paused
 
     def _away(self) -> bool:
         """A process is off for half the horizon, all of it, or three times as long."""
@@ -264,11 +263,11 @@ class Faults:
         if halves > 2 and self._other_forgets(process):
             self.held_back += 1  # its groups will count as forgotten, and those would be two
             halves = 1
-        self._timeline.after(halves * HORIZON_MS // 2 * MS, self._restart, process)
+        away_us = halves * self._knobs.away_ms // 2 * MS
+        self._timeline.after(away_us, self._restart, process)
+        if self._knobs.horizon_ms == self._knobs.away_ms:
+            self._count(f"away for {halves / 2:g} horizons")
         return True
-
-    def _resume(self, process: Process) -> None:
-        process.resume()
 
     # --- clocks ------------------------------------------------------------------------------
 

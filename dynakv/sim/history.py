@@ -37,7 +37,7 @@ class Write:
     possible: bool = False  # an attempt was acknowledged or its outcome is unknown
     acknowledged: bool = False
     refused: bool = False  # certainly not done
-    surfaced: bool = False  # somebody read it
+    surfaced: bool = False  # somebody read it, or it lay on a disk
 
     def __str__(self) -> str:
         """Describe the write on one line."""
@@ -59,6 +59,18 @@ class Read:
     expiry_floor: Stamp
     strong: bool  # must see what was acknowledged at a quorum before
     raises: bool  # promises that no later strong read sees less
+
+
+class KeyState:
+    """What is known of one key."""
+
+    __slots__ = ("expiry_floor", "value_floor", "writes")
+
+    def __init__(self) -> None:
+        """Begin with a key that nobody wrote."""
+        self.value_floor = NEVER
+        self.expiry_floor = NEVER
+        self.writes: list[Write] = []
 
 
 def may_kill(write: Write, *, newer: bool) -> bool:

@@ -5,8 +5,11 @@ also draws the cluster, the workload and which faults exist at all in this run (
 Groce et al., ISSTA 2012). Rates are per second of virtual time, shares lie in 0..1.
 """
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from random import Random
+
+from dynakv.core.layout import NodeId
+from dynakv.node.node import Config
 
 GOSSIP_EVERY = 4  # seeds: in one of so many universes nodes gossip
 FAULTS = (
@@ -23,6 +26,7 @@ FAULTS = (
     "restart_all",
     "restart_behind",
     "pause",
+    "pause_in_turn",
     "away",
     "clock_leap",
     "clock_offset",
@@ -34,7 +38,10 @@ FAULTS = (
     "fresh_flip",
     "older_image",
 )
-HORIZON_MS = 12_000  # how long a member may be away before it has to rebuild, scaled down
+DAMAGES = ("bit_flip", "fresh_flip")
+HORIZON_MS = 12_000  # how long a member may be away before it has to rebuild, scaled down ...
+SHORT_S = 60  # ... for runs up to this length; in longer ones it and all that goes with it is ...
+LONG_SCALE = 5  # ... so many times as long
 COMMIT_MS_MAX = 20  # of a disk that is not slow; the time of a read has the same bound
 SLOWNESSES = (5, 20, 100)  # of a slow disk, as factors
 
@@ -97,6 +104,7 @@ class Knobs:
     collect_every_ms: int
     collect_pause_ms: int
     # --- repair
+    repair_page_rows: int
     repair_interval_ms: int
     repair_pause_ms: int
     clean_after_ms: int
@@ -109,14 +117,19 @@ class Knobs:
     raft_log_entries_kept: int = 1_024
 
     @property
+    def away_ms(self) -> int:
+        """Return the absence of which nodes are away a half, the whole and three times."""
+        return HORIZON_MS * _scale(self.seconds)
+
+    @property
     def horizon_ms(self) -> int:
         """Return after which absence a node rebuilds.
 
         In runs that damage rows no absence is that long: a replica that rebuilds and a damaged row
         on another one are two that lost the same key, which is beyond the fault budget.
         """
-        damages = any(fault in self.faults for fault in ("bit_flip", "fresh_flip"))
-        return 10 * HORIZON_MS if damages else HORIZON_MS
+        damages = any(fault in self.faults for fault in DAMAGES)
+        return 10 * self.away_ms if damages else self.away_ms
 
     @property
     def clock_error_ms(self) -> int:
@@ -133,6 +146,38 @@ class Knobs:
         """How long after a start nothing counts as recovered: the longest deadline, and 500 ms."""
         return self.attempt_ms + 500
 
+    def config(self, name: str) -> Config:
+        """Return the knobs of the node `name`."""
+        return Config(
+            node_id=NodeId(name),
+            cache_bytes_max=self.cache_bytes_max,
+            attempt_ms=self.attempt_ms,
+            hedge_ms=self.hedge_ms,
+            heartbeat_ms=self.heartbeat_ms,
+            suspect_ms=self.suspect_ms,
+            horizon_ms=self.horizon_ms,
+            heal_after_ms=self.heal_after_ms,
+            recover_after_ms=self.recover_after_ms,
+            hint_bytes_max=self.hint_bytes_max,
+            hint_age_ms=self.hint_age_ms,
+            hint_pause_ms=self.hint_pause_ms,
+            cut_age_ms=self.cut_age_ms,
+            stamp_age_ms_max=self.stamp_age_ms,
+            collect_every_ms=self.collect_every_ms,
+            collect_pause_ms=self.collect_pause_ms,
+            repair_page_rows=self.repair_page_rows,
+            repair_interval_ms=self.repair_interval_ms,
+            repair_pause_ms=self.repair_pause_ms,
+            repair_attempt_ms=self.attempt_ms,
+            clean_after_ms=self.clean_after_ms,
+            scrub_every_ms=self.scrub_every_ms,
+            raft_tick_ms=self.raft_tick_ms,
+            raft_attempt_ms=self.raft_attempt_ms,
+            raft_log_entries_max=self.raft_log_entries_max,
+            raft_log_entries_kept=self.raft_log_entries_kept,
+            gossip=self.gossip,
+        )
+
     def lines(self) -> list[str]:
         """Return the knobs for a person, one a line."""
         return [f"  {field.name} = {getattr(self, field.name)}" for field in fields(self)]
@@ -143,7 +188,8 @@ def draw(seed: int, seconds: int, nodes: int | None = None) -> Knobs:
     random = Random(seed)  # noqa: S311 - a seed decides, nothing is secret
     size = random.choice((1, 3, 3, 3, 3, 4, 5, 5, 5, 7))
     size = nodes if nodes is not None else size
-    return Knobs(
+    scale = _scale(seconds)
+    knobs = Knobs(
         seed=seed,
         seconds=seconds,
         nodes=size,
@@ -169,7 +215,7 @@ def draw(seed: int, seconds: int, nodes: int | None = None) -> Knobs:
         read_ms=random.choice((1, 1, 5, 20)),
         offset_ms=random.choice((0, 10, 50, 100, 200)),
         drift_ppm=random.choice((0, 100, 500)),
-        faults=tuple(fault for fault in FAULTS if random.random() < 0.6),
+        faults=tuple(f for f in FAULTS if f != "pause_in_turn" and random.random() < 0.6),
         faults_per_s=random.choice((0.3, 0.5, 1.0)),
         calls_per_s=random.choice((100, 120, 150)),
         keys=random.choice((3, 10, 40, 200)),
@@ -185,15 +231,33 @@ def draw(seed: int, seconds: int, nodes: int | None = None) -> Knobs:
         expire_weight=random.choice((0, 1, 2)),
         list_weight=random.choice((0, 0, 1)),
         hint_bytes_max=random.choice((2_000, 20_000, 1 << 30)),
-        hint_age_ms=random.choice((1_000, 6_000, 20_000)),
+        hint_age_ms=scale * random.choice((1_000, 6_000, 20_000)),
         hint_pause_ms=random.choice((10, 50, 300)),
-        cut_age_ms=random.choice((1_500, 3_000, 6_000)),
-        stamp_age_ms=random.choice((1_000, 60_000)),
+        cut_age_ms=scale * random.choice((1_500, 3_000, 6_000)),
+        stamp_age_ms=scale * random.choice((1_000, 60_000)),
         collect_every_ms=random.choice((500, 2_000)),
         collect_pause_ms=random.choice((0, 0, 10)),
+        repair_page_rows=1_024,
         repair_interval_ms=random.choice((2_000, 5_000, 10_000)),
         repair_pause_ms=random.choice((0, 10, 50)),
         clean_after_ms=random.choice((100, 500, 3_000)),
         scrub_every_ms=random.choice((5_000, 8_000)),
         changes_per_s=random.choice((0.0, 0.5, 1.0, 2.0)),
     )
+    return _with_extras(knobs)
+
+
+def _with_extras(knobs: Knobs) -> Knobs:
+    """Draw what came later, from a source of its own: so it moved no other knob of any seed."""
+    random = Random(knobs.seed + (1 << 32))  # noqa: S311 - a seed decides, nothing is secret
+    faults = knobs.faults
+    if random.random() < 0.4:
+        faults = (*faults, "pause_in_turn")
+    if random.random() < 0.5:  # else few runs would have a horizon that anybody is away for
+        faults = tuple(fault for fault in faults if fault not in DAMAGES)
+    rows = random.choice((8, 1_024, 1_024))
+    return replace(knobs, faults=faults, repair_page_rows=rows)
+
+
+def _scale(seconds: int) -> int:
+    return 1 if seconds <= SHORT_S else LONG_SCALE

@@ -4,8 +4,7 @@ It does what the real shell does (`server/driver.py`): a turn lets due timers ru
 what came in, STORE replies before frames before clients, and ends with the effects of all of it; a
 peer's ask ends in exactly one reply, at the latest at its deadline; what leaves in one turn to one
 peer is one frame. In part of the runs a turn waits for a few milliseconds, so that much comes
-together; in the others each message is a turn of its own. And the process dies, stops and comes
-back.
+together; in the others each message is a turn of its own.
 """
 
 from collections.abc import Callable, Sequence
@@ -13,7 +12,6 @@ from enum import IntEnum
 from operator import itemgetter
 from random import Random
 
-from dynakv.core.layout import NodeId
 from dynakv.core.record import Record
 from dynakv.core.table import MergeRecords, ReadReply, Reply
 from dynakv.node.messages import (
@@ -30,10 +28,11 @@ from dynakv.node.messages import (
     Reason,
     Save,
 )
-from dynakv.node.node import Config, Node
+from dynakv.node.node import Node
 from dynakv.sim.callers import Caller
 from dynakv.sim.clock import MachineClock
 from dynakv.sim.disk import Disk
+from dynakv.sim.holding import Hold, left_of, saves_in
 from dynakv.sim.knobs import Knobs
 from dynakv.sim.network import Envelope, Network, through_codec
 from dynakv.sim.store import Store
@@ -77,6 +76,8 @@ class Process:
         self.paused = False
         self.pauses = 0
         self.crash_after: int | None = None  # effects of a coming turn that still happen
+        self.hold: Hold | None = None  # a pause in the middle of a coming turn
+        self.on_late: Callable[[Save], None] = lambda _: None  # of a client, held up by a pause
         self.on_death: Callable[[Process], None] = lambda _: None
         self.on_start: Callable[[Process], None] = lambda _: None
         self.on_turn: Callable[[Process], None] = lambda _: None  # after what it sent is on its way
@@ -92,6 +93,7 @@ class Process:
     def _begin_life(self) -> None:
         self.store.begin_life()
         self._inbox: list[_Act] = []
+        self._undone: list[Effect] = []  # of the turn in whose middle the process was paused
         self._turn_planned = False
         self._asks: dict[int, None] = {}  # of this node to peers, unanswered
         self._deadlines: dict[int, list[int]] = {}
@@ -107,36 +109,8 @@ class Process:
         self.life += 1
         self._begin_life()
         self._trace.add(f"{self.name} start {self.life}")
-        knobs = self._knobs
-        config = Config(
-            node_id=NodeId(self.name),
-            cache_bytes_max=knobs.cache_bytes_max,
-            attempt_ms=knobs.attempt_ms,
-            hedge_ms=knobs.hedge_ms,
-            heartbeat_ms=knobs.heartbeat_ms,
-            suspect_ms=knobs.suspect_ms,
-            gossip=knobs.gossip,
-            horizon_ms=knobs.horizon_ms,
-            heal_after_ms=knobs.heal_after_ms,
-            recover_after_ms=knobs.recover_after_ms,
-            hint_bytes_max=knobs.hint_bytes_max,
-            hint_age_ms=knobs.hint_age_ms,
-            hint_pause_ms=knobs.hint_pause_ms,
-            cut_age_ms=knobs.cut_age_ms,
-            stamp_age_ms_max=knobs.stamp_age_ms,
-            collect_every_ms=knobs.collect_every_ms,
-            collect_pause_ms=knobs.collect_pause_ms,
-            repair_interval_ms=knobs.repair_interval_ms,
-            repair_pause_ms=knobs.repair_pause_ms,
-            repair_attempt_ms=knobs.attempt_ms,
-            clean_after_ms=knobs.clean_after_ms,
-            scrub_every_ms=knobs.scrub_every_ms,
-            raft_tick_ms=knobs.raft_tick_ms,
-            raft_attempt_ms=knobs.raft_attempt_ms,
-            raft_log_entries_max=knobs.raft_log_entries_max,
-            raft_log_entries_kept=knobs.raft_log_entries_kept,
-        )
         random = Random(self._random.getrandbits(64))  # noqa: S311 - a seed decides
+        config = self._knobs.config(self.name)
         self.node = Node(self.disk.start(), config, random, self.clock.now())
         self.on_start(self)
         self._flush()
@@ -148,7 +122,7 @@ class Process:
         self._trace.add(f"{self.name} crash {why}")
         self.node = None
         self.paused = False
-        self.crash_after = None
+        self.crash_after = self.hold = None
         self.disk.crash(survives=self._random.random() < 0.5)
         callers = list(self._callers.values())
         callers += [act[2][1] for act in self._inbox if act[0] is Rank.CLIENT]  # type: ignore[misc]
@@ -166,11 +140,16 @@ class Process:
             self.pauses += 1
 
     def resume(self) -> None:
-        """Go on, with everything that arrived meanwhile."""
-        if self.paused:
-            self._trace.add(f"{self.name} resume")
-            self.paused = False
-            self._turns(self.life)
+        """Go on, with what was left of the turn, and everything that arrived meanwhile."""
+        if not self.paused:
+            return
+        self._trace.add(f"{self.name} resume")
+        self.paused = False
+        effects, self._undone = self._undone, []
+        for save in saves_in(effects):
+            self.on_late(save)
+        self._do(effects, fatal=False)
+        self._turns(self.life)
 
     # --- what comes in -----------------------------------------------------------------------
 
@@ -217,7 +196,11 @@ class Process:
         if self._knobs.turn_ms or not inbox:
             self._turn(inbox)
             return
-        for act in inbox:
+        pauses = self.pauses
+        for i, act in enumerate(inbox):
+            if self.pauses != pauses:
+                self._inbox = inbox[i:] + self._inbox
+                return
             if life == self.life and self.node is not None:
                 self._turn([act])
             elif act[0] is Rank.CLIENT:  # it had arrived when the process died
@@ -298,12 +281,20 @@ class Process:
     # --- what goes out -----------------------------------------------------------------------
 
     def _flush(self) -> None:
-        """End a turn: do what the node wants done, up to the effect that kills it."""
-        node = self._node
-        effects = node.take_effects()
+        """End a turn: do what the node wants done, up to the effect that kills or pauses it."""
+        effects = self._node.take_effects()
         fatal = self.crash_after is not None and len(effects) > self.crash_after
         if fatal:
             effects = effects[: self.crash_after]
+        left = None if fatal or self.hold is None else left_of(effects, self.hold)
+        if left is not None and self.hold is not None:
+            effects, self._undone = effects[:left], effects[left:]
+            self._timeline.after(self.hold.span_us, self.resume)
+            self.hold = None
+            self.pause()
+        self._do(effects, fatal=fatal)
+
+    def _do(self, effects: list[Effect], *, fatal: bool) -> None:
         asks: dict[str, list[tuple[int, PeerMessage]]] = {}
         replies: dict[str, list[tuple[int, PeerReply]]] = {}
         halted = self._sort(effects, asks, replies)

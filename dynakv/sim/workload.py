@@ -64,6 +64,8 @@ class Workload:
         self.n, self.rq, self.wq = quorums
         self.counts: dict[str, int] = {}
         self.calm = False  # the network to the clients is whole
+        # Says whether a stamp of a key is as old as what was collected in its group.
+        self.collected: Callable[[bytes, int], bool] = lambda *_: False
         self._until_us = 0
         self._values = 0
         self._stories = 0

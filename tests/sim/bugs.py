@@ -398,6 +398,11 @@ def hint_counted_as_w() -> Any:
     return patched((quorum_write.QuorumWrite, "_take", take))
 
 
+def hint_of_a_refused_write() -> Any:
+    """What no replica took is kept for all of them."""
+    return patched((quorum_write.QuorumWrite, "_has_acks", lambda *_: True))
+
+
 def hint_done_when_sent() -> Any:
     """A hint is removed whatever its target said."""
     done = tuple(Outcome)
@@ -553,6 +558,7 @@ BUGS: dict[str, Callable[[], Any]] = {
         sync_error_swallowed,
         hint_dropped_on_restart,
         hint_counted_as_w,
+        hint_of_a_refused_write,
         hint_done_when_sent,
         newer_hint_dropped,
         old_hint_not_handed_over,

@@ -71,7 +71,7 @@ def test_l1_a_refused_write_that_surfaces_is_found() -> None:
     write = Write(b"k", b"a")
     checker.attempt(write, at(1))
     checker.refused(write, at(1))
-    with pytest.raises(Violation, match=r"L1: a refused write surfaced"):
+    with pytest.raises(Violation, match=r"L1: a refused write was read"):
         read(checker, 2, record(b"a", 1), strong=False)
 
 
@@ -80,8 +80,32 @@ def test_l1_a_write_refused_after_it_surfaced_is_found() -> None:
     write = Write(b"k", b"a")
     checker.attempt(write, at(1))
     read(checker, 1, record(b"a", 1), strong=False)
-    with pytest.raises(Violation, match=r"L1: a refused write was read before"):
+    with pytest.raises(Violation, match=r"L1: a refused write was seen before"):
         checker.refused(write, at(2))
+
+
+def test_l1_a_refused_write_that_lies_on_a_disk_is_found_whichever_comes_first() -> None:
+    checker = Checker(ERROR_MS)
+    write = Write(b"k", b"v")
+    checker.attempt(write, at(1))
+    checker.refused(write, at(2))
+    with pytest.raises(Violation, match="L1: a refused write lies on the disk of n2"):
+        checker.stored(b"v", "n2")
+    checker = Checker(ERROR_MS)
+    write = Write(b"k", b"v")
+    checker.attempt(write, at(1))
+    checker.stored(b"v", "n2")
+    with pytest.raises(Violation, match="L1: a refused write was seen before"):
+        checker.refused(write, at(2))
+
+
+def test_what_lies_on_a_disk_and_was_not_refused_is_lawful() -> None:
+    checker = Checker(ERROR_MS)
+    write = Write(b"k", b"v")
+    checker.attempt(write, at(1))
+    for value in (b"v", b"damaged beyond recognition", None):
+        checker.stored(value, "n2")
+    checker.unknown(write, at(2))
 
 
 def test_l1_one_refused_attempt_of_several_proves_nothing() -> None:

@@ -167,3 +167,15 @@ def test_a_disk_that_is_set_back_has_rows_and_facts_of_the_image_and_a_new_incar
     assert (after.ceiling_ms, after.starts) == (99, before.starts + 1)
     commit(disk, merging(written(b"later", b"3", 0, 3, 7)))
     assert len(image.rows) == 1, "an image does not change"
+
+
+def test_what_becomes_durable_is_shown_and_what_is_lost_is_not() -> None:
+    disk = make()
+    seen: list[Record] = []
+    disk.on_written = seen.extend
+    lost, kept = (written(b"k", value, 0, time, 1) for time, value in ((1, b"a"), (2, b"b")))
+    disk.begin([merging(lost)])
+    disk.crash(survives=False)
+    assert seen == []
+    commit(disk, merging(kept))
+    assert seen == [kept]

@@ -6,10 +6,11 @@ import pytest
 
 from dynakv.core.layout import Level
 from dynakv.errors import Failure, Kind
-from dynakv.node.messages import Refused
+from dynakv.node.messages import Refused, Save
 from dynakv.sim.calls import Call
 from dynakv.sim.cluster import Cluster
 from dynakv.sim.history import Violation, Write
+from dynakv.sim.holding import Hold
 from dynakv.sim.knobs import draw
 from dynakv.sim.process import Rank
 from dynakv.sim.timeline import MS, SECOND
@@ -177,3 +178,31 @@ def test_an_entry_never_answered_is_a_violation() -> None:
     assert over == []
     with pytest.raises(Violation, match="never answered"):
         run(cluster, 20 * SECOND)
+
+
+def test_a_pause_in_a_turn_lets_part_of_a_write_leave_before_it_and_the_rest_after_it() -> None:
+    cluster = quiet()
+    process = cluster.processes[0]
+    late: list[Save] = []
+    process.on_late = late.append
+    process.hold = Hold(1, 3 * SECOND, False)
+    put(cluster, b"v")
+    run(cluster, SECOND)
+    rows = [[row.value for row in p.disk.rows.values()] for p in cluster.processes]
+    assert (process.paused, sorted(rows)) == (True, [[], [], [b"v"]])
+    run(cluster, 3 * SECOND)
+    assert not process.paused
+    assert [[row.value for row in p.disk.rows.values()] for p in cluster.processes] == [[b"v"]] * 3
+    assert [[r.value for r in save.records] for save in late] == [[b"v"]]
+
+
+def test_what_a_pause_held_back_dies_with_the_process() -> None:
+    cluster = quiet()
+    process = cluster.processes[0]
+    process.hold = Hold(0, 3 * SECOND, False)
+    put(cluster, b"v")
+    run(cluster, SECOND)
+    process.crash("test")
+    process.start()
+    run(cluster, 4 * SECOND)
+    assert not any(p.disk.rows for p in cluster.processes)

@@ -35,6 +35,37 @@ def test_no_invariant_breaks_in_a_minute(seed: int) -> None:
     assert explain(seed, 60) == ""
 
 
+# What a run is to meet now and then, as its summary counts it.
+RARE = (
+    "away for 0.5 horizons",
+    "away for 1 horizons",
+    "away for 3 horizons",
+    "recovering",
+    "recovered",
+    "pause_in_turn",
+    "older_image",
+    "clients' stamps sent after a collection",
+    "coordinators' stamps sent after a collection",
+    "records dropped",
+    "hints judged",
+    "retries",
+    "old_version_on_minority",
+)
+
+
+@pytest.mark.slow
+def test_what_is_rare_happens_within_forty_runs() -> None:
+    missing = dict.fromkeys(RARE)
+    for seed in LONG_SEEDS:
+        result = simulate(draw(seed, 60))
+        for name in list(missing):
+            if any(counts.get(name) for counts in (result.counts, result.faults, result.notes)):
+                del missing[name]
+        if not missing:
+            return
+    pytest.fail(f"never happened: {list(missing)}")
+
+
 @pytest.mark.parametrize("nodes", [1, 3, 5])
 def test_every_size_of_cluster_serves_without_faults(nodes: int) -> None:
     knobs = replace(draw(1, 5, nodes), faults=(), loss_share=0.0, answer_loss_share=0.0)
