@@ -189,6 +189,7 @@ RESP_NAME_BYTES_MAX: Final = 1_024  # of CLIENT SETNAME and SETINFO
 COMPARE_GROUPS_MAX: Final = 256  # roots of one Compare: hashing them takes about a millisecond
 COMPARED_LEAVES_MAX: Final = 16  # groups whose leaves one reply brings: 16 KiB
 REPAIR_PAGE_ROWS_MAX: Final = 1_024  # looked at per page, on either side, without their values
+REPAIR_SETTLE_MS: Final = 1_000  # within it what is on its way to all replicas has reached them
 REPAIR_PAUSE_MS: Final = 10  # between the pages of a session: requests go first
 REPAIR_ATTEMPT_MS: Final = 10_000  # of one ask: it may carry LOAD_BYTES_MAX over a slow link
 REPAIR_SESSIONS: Final = 2  # at a time: one waits for its peer while the other one works

@@ -26,8 +26,8 @@ class AntiEntropy:
         self._ctx = ctx
         self._replica = replica
         self._follow = follow
-        # What waits, with the peer's leaves where a Compare brought them, and who wants to hear.
-        self._waiting: dict[_What, tuple[list[int] | None, list[Then]]] = {}
+        # What waits, with the leaves that differ where they are known, and who wants to hear.
+        self._waiting: dict[_What, tuple[dict[int, None] | None, list[Then]]] = {}
         self._running = 0
         self._beginning = False
 
@@ -41,12 +41,12 @@ class AntiEntropy:
         group: int,
         peer: NodeId,
         then: Then,
-        leaves: list[int] | None = None,
+        leaves: dict[int, None] | None = None,
     ) -> None:
         """Make a group equal here and on the peer; `then` is called exactly once, perhaps at once.
 
-        The comparison begins after this call, unless `leaves`, what a Compare said of the peer's
-        tree, are given. Both must be replicas of the group.
+        The comparison begins after this call, unless `leaves`, those that a Compare found to
+        differ, are given. Both must be replicas of the group.
         """
         ctx = self._ctx
         placement = ctx.by_id.get(keyspace_id)

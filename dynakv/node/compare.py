@@ -72,6 +72,12 @@ class Comparer:
         return Likeness.EQUAL if own == root else Likeness.DIFFERS
 
 
+def unlike(ours: list[int], theirs: list[int]) -> dict[int, None]:
+    """Return the leaves of a group that differ, rising."""
+    pairs = enumerate(zip(ours, theirs, strict=True))
+    return dict.fromkeys(leaf for leaf, (own, other) in pairs if own != other)
+
+
 def leaf_scan(keyspace: int, group: int, after: bytes | None, rows_max: int) -> ScanRecords:
     """Return what STORE is asked for the next page of a group, without values."""
     rows = max(1, min(rows_max, limits.REPAIR_PAGE_ROWS_MAX))

@@ -23,6 +23,7 @@ class Config(Struct, frozen=True):
     heal_after_ms: int = limits.HEAL_AFTER_MS
     repair: bool = True  # replicas are compared in the background
     repair_page_rows: int = limits.REPAIR_PAGE_ROWS_MAX  # looked at per page
+    repair_settle_ms: int = limits.REPAIR_SETTLE_MS  # 0: what differs once is made equal at once
     repair_pause_ms: int = limits.REPAIR_PAUSE_MS
     recover_pause_ms: int = limits.RECOVER_PAUSE_MS
     recover_after_ms: int = limits.RECOVER_AFTER_MS

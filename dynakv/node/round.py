@@ -1,7 +1,10 @@
 """One round: everything that two nodes share, compared; only groups that differ get a session.
 
-One Compare asks about many groups at once. Its reply brings the leaves of a bounded number of those
-that differ; when their sessions have ended, the next Compare asks about the rest.
+One Compare asks about many groups at once, and its reply brings the leaves of a bounded number of
+those that differ. Under load most groups differ at any moment, by writes that have reached one of
+the two and not yet the other; a session would read all their keys for nothing. So everything is
+looked at first, and after `repair_settle_ms` once more what differed: a group gets a session for
+the leaves that differed both times. A leaf that was equal once was equal.
 """
 
 from collections import Counter
@@ -12,6 +15,7 @@ from dynakv import limits
 from dynakv.core.hashtree import LEAVES
 from dynakv.core.layout import NodeId
 from dynakv.node.antientropy import AntiEntropy
+from dynakv.node.compare import unlike
 from dynakv.node.context import Context
 from dynakv.node.messages import Failed
 from dynakv.node.repair_messages import Compare, Compared, Likeness
@@ -40,6 +44,8 @@ class Round:
         self._groups = groups
         self._task = task
         self._then = then
+        self._differed: dict[tuple[int, int], dict[int, None]] = {}  # leaves, at the first look
+        self._again = not ctx.config.repair_settle_ms  # this is the look after which sessions begin
         self._sessions = 0
         self._not_ready = 0
         self._why = ""  # of the first group that stays different
@@ -52,7 +58,7 @@ class Round:
         ctx = self._ctx
         asked, roots = self._take()
         if not asked:
-            self._end()
+            self._settle()
             return
         keyspace = asked[0][0]
         self._began_ms.setdefault(keyspace, ctx.now.mono_ms)
@@ -86,29 +92,59 @@ class Round:
             return
         assert isinstance(reply, Compared)
         later: Groups = []
-        differing: Groups = []
+        differing: dict[tuple[int, int], list[int]] = {}  # with the peer's leaves
         for where, likeness in zip(asked, reply.likenesses, strict=True):
             if likeness is Likeness.EQUAL:
                 self._equal(where[0])
-                self._ctx.counters.groups_compared += 1
             elif likeness is Likeness.DIFFERS:
-                differing.append(where)
+                start = len(differing) * LEAVES
+                differing[where] = reply.leaves[start : start + LEAVES]
             elif likeness is Likeness.LATER:
                 later.append(where)
             else:
                 self._not_ready += 1
         self._groups = later + self._groups
         self._sessions = len(differing)
-        for i, (keyspace, group) in enumerate(differing):
-            leaves = reply.leaves[i * LEAVES : (i + 1) * LEAVES]
-            then = partial(self._synced, keyspace)
-            self._anti_entropy.sync(keyspace, group, self._peer, then, leaves)
+        for where, theirs in differing.items():
+            self._look_at(where, theirs)
         if not differing:
             self._later()
 
-    def _equal(self, keyspace: int) -> None:
+    def _look_at(self, where: tuple[int, int], theirs: list[int]) -> None:
+        """Note which leaves of a group differ; at the second look make equal what still does."""
+        keyspace, group = where
+        ours = self._ctx.trees.leaves(keyspace, group)
+        if ours is None:
+            self._not_ready += 1
+            self._one_less()
+            return
+        leaves = unlike(ours, theirs)
+        if not self._again:
+            self._differed[where] = leaves
+            self._one_less()
+            return
+        before = self._differed.get(where, leaves)
+        leaves = {leaf: None for leaf in leaves if leaf in before}
+        if leaves:
+            then = partial(self._synced, keyspace)
+            self._anti_entropy.sync(keyspace, group, self._peer, then, leaves)
+        else:
+            self._equal(keyspace)
+            self._one_less()
+
+    def _settle(self) -> None:
+        """Everything was looked at: end, or look again, in a while, at what differed."""
+        if self._again or not self._differed:
+            self._end()
+            return
+        self._again = True
+        self._groups = list(self._differed)
+        self._ctx.at(self._ctx.now.mono_ms + self._ctx.config.repair_settle_ms, self.start)
+
+    def _equal(self, keyspace: int, counted: int = 1) -> None:
         """Take note of one more group that is equal; with the last the keyspace is compared."""
         now_ms = self._ctx.now.mono_ms
+        self._ctx.counters.groups_compared += counted
         self._task.done += 1
         self._left[keyspace] -= 1
         if self.whole and not self._left[keyspace] and keyspace in self._ctx.by_id:
@@ -118,11 +154,14 @@ class Round:
     def _synced(self, keyspace: int, synced: Synced) -> None:
         self._task.bytes += synced.bytes_in + synced.bytes_out
         if synced.ending is Ending.DONE:
-            self._equal(keyspace)
+            self._equal(keyspace, counted=0)  # the session was counted
         elif synced.ending is Ending.NOT_READY:
             self._not_ready += 1
         else:
             self._why = self._why or synced.why
+        self._one_less()
+
+    def _one_less(self) -> None:
         self._sessions -= 1
         if not self._sessions:
             self._later()

@@ -25,7 +25,7 @@ from dynakv.core.floors import holds
 from dynakv.core.layout import NodeId
 from dynakv.core.record import Record, above, covers, droppable, intact
 from dynakv.core.table import Page
-from dynakv.node.compare import in_leaves, leaf_scan
+from dynakv.node.compare import in_leaves, leaf_scan, unlike
 from dynakv.node.context import Context, Differing, Placement
 from dynakv.node.dropping import drop, without_garbage
 from dynakv.node.fencing import tell_floor
@@ -98,13 +98,14 @@ class Session:
 
     # --- roots and leaves --------------------------------------------------------------------
 
-    def start(self, leaves: list[int] | None = None) -> None:
-        """Begin; `leaves` are the peer's where a Compare brought them already."""
+    def start(self, leaves: dict[int, None] | None = None) -> None:
+        """Begin; `leaves` are those that differ, where a Compare has shown that already."""
         root = self._ctx.trees.root(self._placement.keyspace_id, self._group)
         if root is None:
             self._end(Ending.NOT_READY, "the own tree is unknown")
         elif leaves is not None:
-            self._compare_leaves(leaves)
+            self._leaves = leaves
+            self._step()
         else:
             keyspace, epoch = self._placement.keyspace_id, self._placement.epoch
             self._ask(Compare(keyspace, epoch, [self._group], [root]), self._compared)
@@ -132,8 +133,7 @@ class Session:
         if ours is None:
             self._end(Ending.NOT_READY, "the own tree is unknown")
             return
-        pairs = enumerate(zip(ours, theirs, strict=True))
-        self._leaves = dict.fromkeys(leaf for leaf, (own, other) in pairs if own != other)
+        self._leaves = unlike(ours, theirs)
         if self._leaves:
             self._step()
         else:

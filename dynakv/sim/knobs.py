@@ -105,6 +105,7 @@ class Knobs:
     collect_pause_ms: int
     # --- repair
     repair_page_rows: int
+    repair_settle_ms: int
     repair_interval_ms: int
     repair_pause_ms: int
     clean_after_ms: int
@@ -166,6 +167,7 @@ class Knobs:
             collect_every_ms=self.collect_every_ms,
             collect_pause_ms=self.collect_pause_ms,
             repair_page_rows=self.repair_page_rows,
+            repair_settle_ms=self.repair_settle_ms,
             repair_interval_ms=self.repair_interval_ms,
             repair_pause_ms=self.repair_pause_ms,
             repair_attempt_ms=self.attempt_ms,
@@ -238,6 +240,7 @@ def draw(seed: int, seconds: int, nodes: int | None = None) -> Knobs:
         collect_every_ms=random.choice((500, 2_000)),
         collect_pause_ms=random.choice((0, 0, 10)),
         repair_page_rows=1_024,
+        repair_settle_ms=1_000,
         repair_interval_ms=random.choice((2_000, 5_000, 10_000)),
         repair_pause_ms=random.choice((0, 10, 50)),
         clean_after_ms=random.choice((100, 500, 3_000)),
@@ -256,7 +259,8 @@ def _with_extras(knobs: Knobs) -> Knobs:
     if random.random() < 0.5:  # else few runs would have a horizon that anybody is away for
         faults = tuple(fault for fault in faults if fault not in DAMAGES)
     rows = random.choice((8, 1_024, 1_024))
-    return replace(knobs, faults=faults, repair_page_rows=rows)
+    settle_ms = random.choice((0, 100, 1_000))
+    return replace(knobs, faults=faults, repair_page_rows=rows, repair_settle_ms=settle_ms)
 
 
 def _scale(seconds: int) -> int:

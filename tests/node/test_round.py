@@ -3,10 +3,10 @@
 from dynakv import limits
 from dynakv.node.figures import RoundFigures
 from dynakv.node.messages import Reason, Save
-from dynakv.node.repair_messages import Compare
+from dynakv.node.repair_messages import Compare, ScanLeaves
 from dynakv.node.tasks import TaskFigures
 from tests.node.cluster import Cluster
-from tests.node.repair import give, keys_of, keyspace_of, record
+from tests.node.repair import give, keys_of, keyspace_of, record, rows
 
 GROUP = 5
 
@@ -67,7 +67,8 @@ def test_a_complete_round_of_a_keyspace_is_told_with_age_and_duration() -> None:
     told = last(cluster)
     assert told is not None
     assert (told.keyspace, told.node_id) == ("default", "n2")
-    assert 20 <= told.took_ms <= 200  # three pages, with pauses of 10 ms
+    # Three pages, with pauses of 10 ms, after a second in which what is under way arrives.
+    assert 1_020 <= told.took_ms <= 1_200
     assert told.took_ms + told.age_ms == 3_000
 
 
@@ -84,3 +85,38 @@ def test_a_repair_of_one_group_says_nothing_of_the_keyspace() -> None:
     cluster.nodes["n1"].rounds.repair(keyspace_of(cluster), GROUP)
     cluster.pass_ms(1_000)
     assert last(cluster) is None
+
+
+def test_what_is_still_on_its_way_is_not_listed() -> None:
+    cluster = pair()
+    one, other = keys_of(cluster, GROUP, 2)
+    give(cluster, "n1", record(one))
+    cluster.nodes["n1"].rounds.repair()
+    cluster.pass_ms(500)
+    give(cluster, "n2", record(one))  # it arrives
+    give(cluster, "n2", record(other))  # and another one is on its way, to the other side
+    cluster.pass_ms(3_000)
+    assert not cluster.asked(ScanLeaves)
+    (figures,) = cluster.nodes["n1"].context.tasks.figures(0)
+    assert (figures.state, figures.done) == ("done", 64)
+    assert last(cluster) is not None
+
+
+def test_what_differs_at_both_looks_is_made_equal() -> None:
+    cluster = pair()
+    first, second = keys_of(cluster, GROUP, 2)
+    give(cluster, "n1", record(first))
+    cluster.nodes["n1"].rounds.repair()
+    cluster.pass_ms(500)
+    give(cluster, "n2", record(second))  # of another leaf: for the next round
+    cluster.pass_ms(3_000)
+    assert [set(rows(cluster, n, GROUP)) for n in ("n1", "n2")] == [{first}, {first, second}]
+
+
+def test_without_time_to_settle_the_first_look_decides() -> None:
+    cluster = Cluster(2, replicas=2, config={"cache_bytes_max": 0, "repair_settle_ms": 0})
+    (key,) = keys_of(cluster, GROUP, 1)
+    give(cluster, "n1", record(key))
+    cluster.nodes["n1"].rounds.repair()
+    cluster.pass_ms(50)
+    assert set(rows(cluster, "n2", GROUP)) == {key}

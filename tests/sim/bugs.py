@@ -17,6 +17,7 @@ from dynakv.core.record import NO_EXPIRY, Record
 from dynakv.core.table import Damaged
 from dynakv.node import (
     collection,
+    compare,
     context,
     cuts,
     damage,
@@ -36,6 +37,7 @@ from dynakv.node import (
     stamping,
     write_back,
 )
+from dynakv.node import round as repair_round
 from dynakv.node.messages import STORE, Failed, Outcome, Saved
 from dynakv.sim.store import Store
 
@@ -432,14 +434,12 @@ def old_hint_not_handed_over() -> Any:
 
 
 def anti_entropy_skips_last_leaf() -> Any:
-    """A session takes the last leaf for equal."""
-    original = session.Session._compare_leaves
+    """The last leaf is taken for equal."""
 
-    def compare_leaves(self: Any, theirs: list[int]) -> None:
-        ours = self._ctx.trees.leaves(self._placement.keyspace_id, self._group)
-        original(self, theirs if ours is None else [*theirs[:-1], ours[-1]])
+    def unlike(ours: list[int], theirs: list[int]) -> dict[int, None]:
+        return compare.unlike(ours[:-1], theirs[:-1])
 
-    return patched((session.Session, "_compare_leaves", compare_leaves))
+    return patched((session, "unlike", unlike), (repair_round, "unlike", unlike))
 
 
 def anti_entropy_writes_older() -> Any:
