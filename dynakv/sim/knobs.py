@@ -104,8 +104,6 @@ class Knobs:
     collect_every_ms: int
     collect_pause_ms: int
     # --- repair
-    repair_page_rows: int
-    repair_settle_ms: int
     repair_interval_ms: int
     repair_pause_ms: int
     clean_after_ms: int
@@ -116,6 +114,9 @@ class Knobs:
     raft_attempt_ms: int = 1_000
     raft_log_entries_max: int = 4_096
     raft_log_entries_kept: int = 1_024
+    # --- drawn by `_with_extras`
+    repair_page_rows: int = 1_024
+    repair_settle_ms: int = 1_000
 
     @property
     def away_ms(self) -> int:
@@ -187,11 +188,16 @@ class Knobs:
 
 def draw(seed: int, seconds: int, nodes: int | None = None) -> Knobs:
     """Return the universe of a seed; `nodes` overrides the size of its cluster."""
+    return _with_extras(_drawn(seed, seconds, nodes))
+
+
+def _drawn(seed: int, seconds: int, nodes: int | None) -> Knobs:
+    """Return all that the first source of chance decides."""
     random = Random(seed)  # noqa: S311 - a seed decides, nothing is secret
     size = random.choice((1, 3, 3, 3, 3, 4, 5, 5, 5, 7))
     size = nodes if nodes is not None else size
     scale = _scale(seconds)
-    knobs = Knobs(
+    return Knobs(
         seed=seed,
         seconds=seconds,
         nodes=size,
@@ -239,15 +245,12 @@ def draw(seed: int, seconds: int, nodes: int | None = None) -> Knobs:
         stamp_age_ms=scale * random.choice((1_000, 60_000)),
         collect_every_ms=random.choice((500, 2_000)),
         collect_pause_ms=random.choice((0, 0, 10)),
-        repair_page_rows=1_024,
-        repair_settle_ms=1_000,
         repair_interval_ms=random.choice((2_000, 5_000, 10_000)),
         repair_pause_ms=random.choice((0, 10, 50)),
         clean_after_ms=random.choice((100, 500, 3_000)),
         scrub_every_ms=random.choice((5_000, 8_000)),
         changes_per_s=random.choice((0.0, 0.5, 1.0, 2.0)),
     )
-    return _with_extras(knobs)
 
 
 def _with_extras(knobs: Knobs) -> Knobs:
