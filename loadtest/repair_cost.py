@@ -26,7 +26,7 @@ from loadtest import links, plain, systems
 from loadtest.plain import Shape
 from loadtest.systems import System
 
-LOOK_S: Final = 0.05  # between two looks whether a node's comparisons have ended
+LOOK_S: Final = 0.5  # between two looks whether a node's comparisons have ended
 MODES: Final = ("paused", "comparing")
 
 
