@@ -37,7 +37,7 @@ def change(endpoints: str | None, method: str, request: Any, timeout: str) -> in
 
     async def send() -> Any:
         async with Connection(chosen(endpoints)) as connection:
-            return await connection.about_keyspaces(method, request, timeout_ms)
+            return await connection.administer(method, request, timeout_ms)
 
     try:
         reply = asyncio.run(send())
@@ -56,7 +56,7 @@ def fetch(endpoints: str | None) -> KeyspaceList:
     async def ask() -> KeyspaceList:
         async with Connection(chosen(endpoints)) as connection:
             request = keyspaces_pb2.ListKeyspacesRequest()
-            return list_of(await connection.about_keyspaces("ListKeyspaces", request))
+            return list_of(await connection.administer("ListKeyspaces", request))
 
     return asyncio.run(ask())
 

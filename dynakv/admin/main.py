@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final, NoReturn
 import typer
 from typer.core import TyperCommand
 
-from dynakv.admin import keyspace_commands, snapshot_commands
+from dynakv.admin import keyspace_commands, raft_commands, snapshot_commands
 from dynakv.admin.options import Endpoints, Keyspace, Output, OutputOption
 from dynakv.client import terminal
 from dynakv.errors import UsageError
@@ -29,6 +29,7 @@ app = terminal.application(
 
 app.add_typer(snapshot_commands.app, name="snapshot")
 app.add_typer(keyspace_commands.app, name="keyspace")
+app.add_typer(raft_commands.app, name="raft")
 
 
 NEW_NODE: Final = "NODE[:ZONE[:WEIGHT]]"

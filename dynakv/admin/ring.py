@@ -14,6 +14,7 @@ from msgspec import Struct
 
 from dynakv import limits
 from dynakv.admin.tables import GREEN, RED, columns, painted
+from dynakv.client.wire import word
 from dynakv.core import ring
 from dynakv.errors import UsageError
 from dynakv.v1 import ring_pb2
@@ -88,6 +89,7 @@ class Ring(Struct, frozen=True):
     balance: Balance
     groups: list[Group] | None = None
     vnodes: list[Vnode] | None = None
+    mode: str = "leaderless"
 
 
 def view(
@@ -117,6 +119,7 @@ def view(
         group_count=len(placement),
         nodes=nodes,
         balance=_balance(nodes),
+        mode=word(ring_pb2.Mode, found.mode),
         groups=_groups(placement) if groups else None,
         vnodes=_vnodes(state.members) if vnodes else None,
     )
@@ -137,7 +140,7 @@ def as_table(shown: Ring, *, color: bool) -> str:
     quorums = f"N={shown.n}, Rq={shown.rq}, Wq={shown.wq}"
     held = f"min {balance.min}, max {balance.max}, ideal {ideal} groups a node"
     lines = [
-        f"keyspace {shown.keyspace}: {shown.group_count} shard groups, {quorums}",
+        f"keyspace {shown.keyspace}: {shown.mode}, {shown.group_count} shard groups, {quorums}",
         f"layout epoch {shown.epoch}, digest {shown.digest}, as {shown.answered_by} sees it",
         "",
         *_node_lines(shown.nodes, color=color),

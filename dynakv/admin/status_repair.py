@@ -31,10 +31,14 @@ class Repair(Struct, frozen=True):
 
 
 def repairs_of(layout: ring_pb2.GetRingStateResponse, nodes: Sequence[Node]) -> list[Repair]:
-    """Return how each keyspace of the layout stands."""
+    """Return how each keyspace of the layout stands; those in Raft mode have nothing to compare."""
     names = [member.node_id for member in layout.members]
     waits_for = sorted({name for node in nodes for name in node.collection_waits_for})
-    return [_repair(keyspace, names, nodes, waits_for) for keyspace in layout.keyspaces]
+    return [
+        _repair(keyspace, names, nodes, waits_for)
+        for keyspace in layout.keyspaces
+        if keyspace.mode != ring_pb2.MODE_RAFT
+    ]
 
 
 def _repair(

@@ -279,9 +279,9 @@ class Connection:
         )
         return reply
 
-    async def about_keyspaces(self, method: str, request: object, timeout_ms: int = 0) -> Any:
-        """Call one of ListKeyspaces, CreateKeyspace, AlterKeyspace and DropKeyspace."""
-        writes = method != "ListKeyspaces"
+    async def administer(self, method: str, request: object, timeout_ms: int = 0) -> Any:
+        """Call a method about keyspaces or Raft groups by its name."""
+        writes = method.endswith("Keyspace")  # and its outcome may be unknown
         return await self._call(method, request, Reach(timeout_ms=timeout_ms), writes=writes)
 
     async def ring_state(self, timeout_ms: int = 0) -> ring_pb2.GetRingStateResponse:

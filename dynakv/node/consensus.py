@@ -16,12 +16,13 @@ from functools import partial
 from dynakv import limits
 from dynakv.core.layout import Layout, NodeId
 from dynakv.core.raft.member import Role
-from dynakv.core.raft.messages import Kind, MemberId, Message
+from dynakv.core.raft.messages import Kind, Message
 from dynakv.core.raft_rows import data_keyspace
 from dynakv.core.raft_write import GroupWrite, RaftWrite, RaftWritten
 from dynakv.node.context import Context, Placement
 from dynakv.node.messages import STORE, Failed
 from dynakv.node.raft_group import Group, Where
+from dynakv.node.raft_leadership import RaftLeadership, preferred
 from dynakv.node.raft_loading import FIRST_INDEX, RaftLoading
 from dynakv.node.raft_messages import RaftReply, RaftStep, RaftStepped
 from dynakv.node.raft_peers import RaftPeers
@@ -50,7 +51,7 @@ class Consensus:
         self._loading = RaftLoading(ctx, self._loaded, self._stays_out)
         self._peers = RaftPeers(ctx)
         self._looking = False
-        self._resigned = False  # the node is shutting down: others lead
+        self.leadership = RaftLeadership(ctx, self.groups, self.busy)
         self._layout: Layout | None = None
         self._follow_layout()
 
@@ -88,7 +89,7 @@ class Consensus:
         self._awake[where] = None
         self._tick_later()
         member = group.raft.member
-        first = member.log.last == FIRST_INDEX and member.id == _preferred(group)
+        first = member.log.last == FIRST_INDEX and member.id == preferred(group)
         if first or len(group.nodes) == 1:
             group.raft.campaign()  # a new group need not wait for its first timeout
         self._busy[where] = None
@@ -199,6 +200,7 @@ class Consensus:
         self._awake.pop(where, None)
         self._busy.pop(where, None)
         self._leaders.pop(where, None)
+        self.leadership.forget(where)
 
     def _compact(self, group: Group) -> None:
         """Forget old entries, a few at a time; who lags further behind gets a snapshot."""
@@ -213,6 +215,7 @@ class Consensus:
         leader = group.leader
         if self._leaders.get(group.where) != leader:
             self._leaders[group.where] = leader
+            self.leadership.changed(group)
             if leader is not None:
                 self.on_leader(group.where)
 
@@ -313,35 +316,7 @@ class Consensus:
                 gone = leader not in (None, ctx.node_id) and not ctx.members.up(str(leader))
                 if gone or leader is None:
                     self.wake(where)
-            if group.leads and not self._resigned:
-                self._hand_over(group)
-
-    def resign(self) -> None:
-        """Hand every group that this node leads to a member that is up and up to date."""
-        self._resigned = True
-        for group in self.groups.values():
-            if not group.leads:
-                continue
-            last = group.raft.member.log.last
-            for member, progress in group.raft.member.tracker.progress.items():
-                node = group.nodes.get(member)
-                other = node is not None and node != self._ctx.node_id
-                if other and self._ctx.members.up(str(node)) and progress.match == last:
-                    self.busy(group.where)
-                    group.raft.transfer_leader(member)
-                    break
-
-    def _hand_over(self, group: Group) -> None:
-        """Let the group be led by the node whose turn it is, if that one is up and up to date."""
-        member = group.raft.member
-        preferred = _preferred(group)
-        progress = member.tracker.progress.get(preferred)
-        node = group.nodes.get(preferred)
-        if preferred == member.id or progress is None or node is None:
-            return
-        if self._ctx.members.up(node) and progress.match == member.log.last:
-            self.busy(group.where)
-            group.raft.transfer_leader(preferred)
+        self.leadership.balance()
 
     # --- layout ------------------------------------------------------------------------------
 
@@ -357,13 +332,6 @@ class Consensus:
             if placement.raft:
                 self._loading.load(placement)
                 self._look_around_later()
-
-
-def _preferred(group: Group) -> MemberId:
-    """Return the member that should lead: each of a keyspace's nodes has its share of groups."""
-    voters = group.state.membership.voters
-    by_node = sorted(voters, key=lambda member: group.nodes.get(member, NodeId("")))
-    return by_node[group.where[1] % len(by_node)]
 
 
 def _forgot(group: Group, message: Message) -> bool:

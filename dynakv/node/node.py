@@ -230,7 +230,7 @@ class Node:
     def resign(self, now: Now) -> None:
         """Let others lead the Raft groups that this node leads: it will stop soon."""
         self._at(now)
-        self.raft.consensus.resign()
+        self.raft.consensus.leadership.resign()
 
     def tick(self, now: Now) -> None:
         """Let time pass."""
@@ -264,6 +264,16 @@ class Node:
     def raft_figures(self) -> list[RaftFigures]:
         """Return what the node knows of its Raft groups."""
         return raft_figures(self._ctx, self.raft.consensus)
+
+    def take_leadership(self, keyspace_id: int, group: int, now: Now) -> str:
+        """Ask for the leadership of a Raft group; return why that is not possible, or nothing."""
+        self._at(now)
+        return self.raft.consensus.leadership.take((keyspace_id, group))
+
+    def rebalance_leaders(self, keyspace_id: int | None, now: Now) -> int:
+        """Hand over the Raft groups that others should lead; return how many."""
+        self._at(now)
+        return self.raft.consensus.leadership.rebalance(keyspace_id)
 
     def header(self) -> Header:
         """Return what heads a frame that leaves now."""

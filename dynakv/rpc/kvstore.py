@@ -40,6 +40,7 @@ from dynakv.rpc.fields import (
 )
 from dynakv.rpc.keyspaces import KeyspaceMethods
 from dynakv.rpc.methods import Context, Method, Refusal, timeout_ms, unary
+from dynakv.rpc.node_raft import NodeRaft
 from dynakv.rpc.node_status import NodeStatus
 from dynakv.rpc.node_tasks import NodeTasks
 from dynakv.rpc.ports import Inbox, SnapshotKeeper
@@ -68,6 +69,7 @@ class KVStore:
         self._ring_state = RingState(inbox)
         self._status = NodeStatus(inbox, wall_ms)
         self._tasks = NodeTasks(inbox)
+        self._raft = NodeRaft(inbox)
         self._commands = CommandMethods(inbox, self._hlc)
         self._snapshots = None if snapshots is None else SnapshotMethods(inbox, snapshots, wall_ms)
         self._keyspaces = KeyspaceMethods(inbox)
@@ -90,6 +92,7 @@ class KVStore:
             "StartRepair": unary(self._tasks.repair, tasks_pb2.StartRepairRequest),
             "PauseRepair": unary(self._tasks.pause, tasks_pb2.PauseRepairRequest),
             "AcceptLoss": unary(self._tasks.accept_loss, tasks_pb2.AcceptLossRequest),
+            **self._raft.handlers(),
             **self._commands.handlers(),
             **self._keyspaces.handlers(),
         }

@@ -38,7 +38,7 @@ class NodeTasks:
         """Begin to compare with every peer. Raises UsageError for what does not exist."""
         del context
         group = request.group if request.HasField("group") else None
-        keyspace_id = _keyspace(self._inbox.layout(), request.keyspace, group)
+        keyspace_id = keyspace_id_of(self._inbox.layout(), request.keyspace, group)
         ids = self._inbox.repair(keyspace_id, group)
         return pb.StartRepairResponse(node_id=self._inbox.header().node_id, task_ids=ids)
 
@@ -55,11 +55,14 @@ class NodeTasks:
     ) -> pb.AcceptLossResponse:
         """Let groups that recover answer with what they hold."""
         del context
-        groups = self._inbox.accept_loss(_keyspace(self._inbox.layout(), request.keyspace, None))
+        groups = self._inbox.accept_loss(
+            keyspace_id_of(self._inbox.layout(), request.keyspace, None)
+        )
         return pb.AcceptLossResponse(node_id=self._inbox.header().node_id, groups=groups)
 
 
-def _keyspace(layout: Layout, name: str, group: int | None) -> int | None:
+def keyspace_id_of(layout: Layout, name: str, group: int | None) -> int | None:
+    """Return the id of a keyspace, None for no name. Raises UsageError for what does not exist."""
     if not name:
         if group is not None:
             raise UsageError(f"group {group} of which keyspace? name it in `keyspace`")

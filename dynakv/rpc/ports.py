@@ -76,6 +76,12 @@ class Inbox(Protocol):
     def raft_figures(self) -> list[RaftFigures]:
         """Return what the node knows of its Raft groups, sorted by keyspace and group."""
 
+    def take_leadership(self, keyspace_id: int, group: int) -> str:
+        """Ask for the leadership of a Raft group; why that is not possible, or nothing."""
+
+    def rebalance_leaders(self, keyspace_id: int | None) -> int:
+        """Hand over the Raft groups that others should lead; how many they are."""
+
     async def store_figures(self) -> StoreFigures:
         """Return how much lies on disk; a disk may hang. Raises StorageError."""
 

@@ -35,6 +35,10 @@ class Ring(Struct, frozen=True):
     """Show who holds how much."""
 
 
+class Leaders(Struct, frozen=True):
+    """Show who leads the Raft groups."""
+
+
 class Kill(Struct, frozen=True):
     """SIGKILL."""
 
@@ -97,6 +101,7 @@ Command: TypeAlias = (
     | Quit
     | Status
     | Ring
+    | Leaders
     | Kill
     | Restart
     | Pause
@@ -111,6 +116,7 @@ Command: TypeAlias = (
 HELP: Final = f"""\
   status                  every node, what it sees of the others, and the links
   ring                    who holds how much of the keys
+  leaders                 who leads the Raft groups, where a keyspace is in Raft mode
   kill N                  SIGKILL a node, as a power cut would
   restart N               start it again with its data (stops it first if it runs)
   pause N, resume N       SIGSTOP and SIGCONT: a node that is there and says nothing
@@ -240,6 +246,7 @@ _PARSERS: Final[dict[str, Callable[[str, Sequence[str]], Command]]] = {
     "help": _bare(Help),
     "status": _bare(Status),
     "ring": _bare(Ring),
+    "leaders": _bare(Leaders),
     "kill": _of_nodes(Kill),
     "restart": _of_nodes(Restart),
     "pause": _of_nodes(Pause),

@@ -11,6 +11,7 @@ from typing import Any, Final
 
 from msgspec import Struct, structs
 
+from dynakv.admin import raft
 from dynakv.admin import ring as rings
 from dynakv.client import texts
 from dynakv.client.connection import Connection, Reach, UnreachableError
@@ -24,6 +25,7 @@ from dynakv.server.demo_commands import (
     Heal,
     Help,
     Kill,
+    Leaders,
     Partition,
     Pause,
     Put,
@@ -98,12 +100,8 @@ class Control:
         match command:
             case Help() | Quit():
                 return HELP
-            case Status():
-                views = await demo_status.views_of(self.children.values())
-                return demo_status.as_text(list(self.children.values()), views, self._links)
-            case Ring():
-                view = structs.replace(await self._any_view(), groups=None)
-                return rings.as_table(view, color=False)
+            case Status() | Ring() | Leaders():
+                return await self._shown(command)
             case Put():
                 return await self._put(command)
             case Get():
@@ -111,6 +109,17 @@ class Control:
             case _:
                 async with self._changing:
                     return await self._changed(command)
+
+    async def _shown(self, command: Status | Ring | Leaders) -> str:
+        match command:
+            case Status():
+                views = await demo_status.views_of(self.children.values())
+                return demo_status.as_text(list(self.children.values()), views, self._links)
+            case Ring():
+                view = structs.replace(await self._any_view(), groups=None)
+                return rings.as_table(view, color=False)
+            case Leaders():
+                return await self._leaders()
 
     async def _changed(self, command: Command) -> str:
         match command:
@@ -287,6 +296,11 @@ class Control:
     def _name_of(self, connection: Connection) -> str:
         at = connection.endpoint
         return next(c.node.node_id for c in self.children.values() if c.node.client == at)
+
+    async def _leaders(self) -> str:
+        clients = {name: child.node.client for name, child in self.children.items()}
+        told = await raft.told_by(clients, "")
+        return raft.as_table(raft.views(told), told)
 
     async def _any_view(self) -> rings.Ring:
         for child in self.children.values():

@@ -223,6 +223,18 @@ class Driver:
         """Return what the node knows of its Raft groups."""
         return self._node.raft_figures()
 
+    def take_leadership(self, keyspace_id: int, group: int) -> str:
+        """Ask for the leadership of a Raft group; return why that is not possible, or nothing."""
+        why = self._node.take_leadership(keyspace_id, group, self._clocks())
+        self._schedule()
+        return why
+
+    def rebalance_leaders(self, keyspace_id: int | None) -> int:
+        """Hand over the Raft groups that others should lead; return how many."""
+        groups = self._node.rebalance_leaders(keyspace_id, self._clocks())
+        self._schedule()
+        return groups
+
     async def store_figures(self) -> StoreFigures:
         """Return how much lies on disk. Raises StorageError."""
         return await self._disk.figures()

@@ -1,5 +1,6 @@
 from dynakv.v1 import keyspaces_pb2 as _keyspaces_pb2
 from dynakv.v1 import node_status_pb2 as _node_status_pb2
+from dynakv.v1 import raft_pb2 as _raft_pb2
 from dynakv.v1 import ring_pb2 as _ring_pb2
 from dynakv.v1 import snapshots_pb2 as _snapshots_pb2
 from dynakv.v1 import tasks_pb2 as _tasks_pb2

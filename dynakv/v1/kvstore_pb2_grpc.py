@@ -6,6 +6,7 @@ import warnings
 from dynakv.v1 import keyspaces_pb2 as dynakv_dot_v1_dot_keyspaces__pb2
 from dynakv.v1 import kvstore_pb2 as dynakv_dot_v1_dot_kvstore__pb2
 from dynakv.v1 import node_status_pb2 as dynakv_dot_v1_dot_node__status__pb2
+from dynakv.v1 import raft_pb2 as dynakv_dot_v1_dot_raft__pb2
 from dynakv.v1 import ring_pb2 as dynakv_dot_v1_dot_ring__pb2
 from dynakv.v1 import snapshots_pb2 as dynakv_dot_v1_dot_snapshots__pb2
 from dynakv.v1 import tasks_pb2 as dynakv_dot_v1_dot_tasks__pb2
@@ -128,6 +129,21 @@ class KVStoreStub(object):
                 '/dynakv.v1.KVStore/AcceptLoss',
                 request_serializer=dynakv_dot_v1_dot_tasks__pb2.AcceptLossRequest.SerializeToString,
                 response_deserializer=dynakv_dot_v1_dot_tasks__pb2.AcceptLossResponse.FromString,
+                _registered_method=True)
+        self.ListRaftGroups = channel.unary_unary(
+                '/dynakv.v1.KVStore/ListRaftGroups',
+                request_serializer=dynakv_dot_v1_dot_raft__pb2.ListRaftGroupsRequest.SerializeToString,
+                response_deserializer=dynakv_dot_v1_dot_raft__pb2.ListRaftGroupsResponse.FromString,
+                _registered_method=True)
+        self.TakeLeadership = channel.unary_unary(
+                '/dynakv.v1.KVStore/TakeLeadership',
+                request_serializer=dynakv_dot_v1_dot_raft__pb2.TakeLeadershipRequest.SerializeToString,
+                response_deserializer=dynakv_dot_v1_dot_raft__pb2.TakeLeadershipResponse.FromString,
+                _registered_method=True)
+        self.RebalanceLeaders = channel.unary_unary(
+                '/dynakv.v1.KVStore/RebalanceLeaders',
+                request_serializer=dynakv_dot_v1_dot_raft__pb2.RebalanceLeadersRequest.SerializeToString,
+                response_deserializer=dynakv_dot_v1_dot_raft__pb2.RebalanceLeadersResponse.FromString,
                 _registered_method=True)
         self.CreateSnapshot = channel.unary_unary(
                 '/dynakv.v1.KVStore/CreateSnapshot',
@@ -296,6 +312,27 @@ class KVStoreServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ListRaftGroups(self, request, context):
+        """Returns what the answering node knows of its Raft groups.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def TakeLeadership(self, request, context):
+        """Lets the answering node lead a Raft group; ListRaftGroups shows whether it came to that.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def RebalanceLeaders(self, request, context):
+        """Lets the answering node hand over the Raft groups that others should lead.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def CreateSnapshot(self, request, context):
         """Snapshots of the asked node's database.
         """
@@ -435,6 +472,21 @@ def add_KVStoreServicer_to_server(servicer, server):
                     servicer.AcceptLoss,
                     request_deserializer=dynakv_dot_v1_dot_tasks__pb2.AcceptLossRequest.FromString,
                     response_serializer=dynakv_dot_v1_dot_tasks__pb2.AcceptLossResponse.SerializeToString,
+            ),
+            'ListRaftGroups': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListRaftGroups,
+                    request_deserializer=dynakv_dot_v1_dot_raft__pb2.ListRaftGroupsRequest.FromString,
+                    response_serializer=dynakv_dot_v1_dot_raft__pb2.ListRaftGroupsResponse.SerializeToString,
+            ),
+            'TakeLeadership': grpc.unary_unary_rpc_method_handler(
+                    servicer.TakeLeadership,
+                    request_deserializer=dynakv_dot_v1_dot_raft__pb2.TakeLeadershipRequest.FromString,
+                    response_serializer=dynakv_dot_v1_dot_raft__pb2.TakeLeadershipResponse.SerializeToString,
+            ),
+            'RebalanceLeaders': grpc.unary_unary_rpc_method_handler(
+                    servicer.RebalanceLeaders,
+                    request_deserializer=dynakv_dot_v1_dot_raft__pb2.RebalanceLeadersRequest.FromString,
+                    response_serializer=dynakv_dot_v1_dot_raft__pb2.RebalanceLeadersResponse.SerializeToString,
             ),
             'CreateSnapshot': grpc.unary_unary_rpc_method_handler(
                     servicer.CreateSnapshot,
@@ -958,6 +1010,87 @@ class KVStore(object):
             '/dynakv.v1.KVStore/AcceptLoss',
             dynakv_dot_v1_dot_tasks__pb2.AcceptLossRequest.SerializeToString,
             dynakv_dot_v1_dot_tasks__pb2.AcceptLossResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListRaftGroups(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/dynakv.v1.KVStore/ListRaftGroups',
+            dynakv_dot_v1_dot_raft__pb2.ListRaftGroupsRequest.SerializeToString,
+            dynakv_dot_v1_dot_raft__pb2.ListRaftGroupsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def TakeLeadership(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/dynakv.v1.KVStore/TakeLeadership',
+            dynakv_dot_v1_dot_raft__pb2.TakeLeadershipRequest.SerializeToString,
+            dynakv_dot_v1_dot_raft__pb2.TakeLeadershipResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RebalanceLeaders(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/dynakv.v1.KVStore/RebalanceLeaders',
+            dynakv_dot_v1_dot_raft__pb2.RebalanceLeadersRequest.SerializeToString,
+            dynakv_dot_v1_dot_raft__pb2.RebalanceLeadersResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -9,7 +9,14 @@ from typing import Any
 import grpc
 
 from dynakv.admin.survey import Reply, Survey
-from dynakv.v1 import keyspaces_pb2, kvstore_pb2_grpc, ring_pb2, snapshots_pb2, tasks_pb2
+from dynakv.v1 import (
+    keyspaces_pb2,
+    kvstore_pb2_grpc,
+    raft_pb2,
+    ring_pb2,
+    snapshots_pb2,
+    tasks_pb2,
+)
 from dynakv.v1 import node_status_pb2 as pb
 from tests.admin.test_ring import member, state_of
 
@@ -82,6 +89,10 @@ class Node(kvstore_pb2_grpc.KVStoreServicer):
         self.accepted: list[str] = []  # keyspaces whose loss was accepted
         self.keyspaces = keyspaces_pb2.ListKeyspacesResponse(answered_by=name, epoch=1)
         self.changes: list[Any] = []  # of keyspaces, as they were asked for
+        self.raft_groups: list[raft_pb2.RaftGroup] = []
+        self.takes = True  # the leaderships that it is asked to take
+        self.taken: list[tuple[str, int]] = []
+        self.hands_over = 0
         self.refusal: tuple[grpc.StatusCode, str] | None = None  # of the next changes
 
     def GetRingState(self, request: Any, context: Any) -> ring_pb2.GetRingStateResponse:
@@ -116,6 +127,22 @@ class Node(kvstore_pb2_grpc.KVStoreServicer):
         self._wait()
         self.paused.append(request.paused)
         return tasks_pb2.PauseRepairResponse(node_id=self.name)
+
+    def ListRaftGroups(self, request: Any, context: Any) -> raft_pb2.ListRaftGroupsResponse:
+        self._wait()
+        return raft_pb2.ListRaftGroupsResponse(node_id=self.name, groups=self.raft_groups)
+
+    def TakeLeadership(self, request: Any, context: Any) -> raft_pb2.TakeLeadershipResponse:
+        self._wait()
+        self.taken.append((request.keyspace, request.group))
+        for one in self.raft_groups:
+            if self.takes and one.group == request.group:
+                one.role = "leader"
+        return raft_pb2.TakeLeadershipResponse(node_id=self.name)
+
+    def RebalanceLeaders(self, request: Any, context: Any) -> raft_pb2.RebalanceLeadersResponse:
+        self._wait()
+        return raft_pb2.RebalanceLeadersResponse(node_id=self.name, groups=self.hands_over)
 
     def CreateSnapshot(self, request: Any, context: Any) -> snapshots_pb2.CreateSnapshotResponse:
         self._wait()

@@ -39,6 +39,7 @@ def state_of(
         ],
         keyspaces=[
             ring_pb2.Keyspace(
+                mode=ring_pb2.MODE_LEADERLESS,
                 name=k.settings.name,
                 n=k.n,
                 rq=k.rq,
@@ -118,7 +119,7 @@ def test_the_table_of_three_nodes() -> None:
     state.members[2].gossip = ring_pb2.GOSSIP_STATE_DEAD
     shown = ring.view(state, "small")
     lines = ring.as_table(shown, color=False).splitlines()
-    assert lines[0] == "keyspace small: 8 shard groups, N=2, Rq=1, Wq=2"
+    assert lines[0] == "keyspace small: leaderless, 8 shard groups, N=2, Rq=1, Wq=2"
     assert lines[1] == f"layout epoch 1, digest {shown.digest}, as n1 sees it"
     header = "ST  NODE  GOSSIP  ZONE  ADDRESS          VNODES  GROUPS  IDEAL   SHARE  OWNERSHIP"
     assert lines[3] == header

@@ -7,6 +7,7 @@ from dynakv.admin.status_repair import Repair
 from dynakv.admin.status_text import as_json, as_table
 from dynakv.admin.survey import Reply
 from dynakv.v1 import node_status_pb2 as pb
+from dynakv.v1 import ring_pb2
 from tests.admin.nodes import state, status, survey_of
 
 MINUTE = 60_000
@@ -58,6 +59,14 @@ def test_records_that_wait_to_be_dropped_stand_with_whom_they_wait_for() -> None
     assert found.repairs[0].to_drop == 1_005
     assert found.repairs[0].waits_for == ["n3"]
     assert "-    1,005  n3" in as_table(found, color=False)
+
+
+def test_a_keyspace_in_raft_mode_has_nothing_to_compare() -> None:
+    rings = {name: state(3, name, keyspaces=2) for name in ("n1", "n2", "n3")}
+    for ring in rings.values():
+        ring.keyspaces[0].mode = ring_pb2.MODE_RAFT
+    replies = {f"{name}:1": Reply(ring, status(name), 1.0) for name, ring in rings.items()}
+    assert "default" not in [repair.keyspace for repair in view(survey_of(replies)).repairs]
 
 
 def test_a_single_node_has_no_pairs_and_no_table() -> None:

@@ -8,6 +8,7 @@ from random import Random
 import pytest
 
 from dynakv.v1 import kvstore_pb2 as pb
+from dynakv.v1 import raft_pb2
 from tests.process.harness import Clients, Cluster, bounded_by, eventually, planned
 
 pytestmark = pytest.mark.slow
@@ -31,6 +32,19 @@ def increment(key: bytes, client: int, sequence: int, issued_ms: int) -> pb.Exec
     operation = pb.Operation(key=key, increment=1)
     batch = pb.Batch(operations=[operation], request_id=request_id)
     return pb.ExecuteRequest(keyspace="log", batch=batch)
+
+
+async def leads_once_asked(clients: Clients, place: int) -> None:
+    """Let a node take the leadership of group 0, and wait until every node says that it has it."""
+    take = raft_pb2.TakeLeadershipRequest(keyspace="log", group=0)
+    told = await eventually(functools.partial(clients[place].TakeLeadership, take, timeout=3))
+    shown = raft_pb2.ListRaftGroupsRequest(keyspace="log")
+    while True:
+        lists = [await clients[i].ListRaftGroups(shown, timeout=3) for i in range(3)]
+        leaders = {one.leader for each in lists for one in each.groups if one.group == 0}
+        if leaders == {told.node_id}:
+            return
+        await asyncio.sleep(0.05)
 
 
 @bounded_by(150)
@@ -69,4 +83,8 @@ async def test_every_increment_counts_once_though_nodes_are_killed(tmp_path: Pat
         async with Clients(cluster) as clients:
             request = pb.GetRequest(keyspace="log", key=b"counter")
             found = await eventually(functools.partial(clients[1].Get, request, timeout=3))
+            assert found.value == b"%d" % (CLIENTS * INCREMENTS)
+            for place in (2, 0, 1):
+                await leads_once_asked(clients, place)
+            found = await eventually(functools.partial(clients[0].Get, request, timeout=3))
             assert found.value == b"%d" % (CLIENTS * INCREMENTS)

@@ -49,6 +49,7 @@ class Log:
         "_snapshot_in_progress",
         "applied",
         "applying",
+        "bytes",
         "committed",
         "in_progress",
         "offset",
@@ -65,6 +66,7 @@ class Log:
         self.offset = offset
         self.offset_term = offset_term
         self._entries = list(entries)
+        self.bytes = payload_bytes(entries)  # of all entries that are kept
         # Invariant: offset <= stable <= in_progress <= last. All fall only by truncation.
         self.stable = self.in_progress = offset + len(entries)
         # Invariant: applied <= applying <= committed <= last; none of them ever falls.
@@ -174,8 +176,11 @@ class Log:
         if entries:
             keep = entries[0].index - 1
             assert self.committed <= keep <= self.last, (keep, self.describe())
-            del self._entries[keep - self.offset :]
+            if keep < self.last:
+                self.bytes -= payload_bytes(self._entries[keep - self.offset :])
+                del self._entries[keep - self.offset :]
             self._entries.extend(entries)
+            self.bytes += payload_bytes(entries)
             self.stable = min(self.stable, keep)
             self.in_progress = min(self.in_progress, keep)
         return self.last
@@ -200,6 +205,7 @@ class Log:
     def restore(self, snapshot: Snapshot) -> None:
         """Begin anew behind a snapshot that was received."""
         self._entries = []
+        self.bytes = 0
         self.offset = self.stable = self.in_progress = snapshot.index
         self.offset_term = snapshot.term
         self.committed = snapshot.index
@@ -213,6 +219,7 @@ class Log:
         if count <= 0 or self.snapshot is not None:
             return 0
         self.offset_term = self._entries[count - 1].term
+        self.bytes -= payload_bytes(self._entries[:count])
         del self._entries[:count]
         self.offset = index
         return count
