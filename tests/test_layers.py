@@ -60,6 +60,7 @@ PROTOBUF_IMPORTERS = {
     "rpc/peers.py": "the links to other nodes",
     "rpc/pipeline.py": "the streaming method of KVStore",
     "rpc/ring_state.py": "the layout as both services show it",
+    "rpc/raft_join_codec.py": "members of Raft groups that come back, as parts of a frame",
     "rpc/node_raft.py": "the Raft groups of a node, as its service shows them",
     "rpc/node_tasks.py": "what a node works on, as its service shows it",
     "rpc/snapshots.py": "snapshots, as their methods show them",

@@ -49,9 +49,9 @@ def views(told: Told) -> list[GroupView]:
         for one in () if isinstance(said, str) else said.groups:
             where = (one.keyspace, one.group)
             stopped.setdefault(where, {})
-            if one.role == "stopped":
+            if one.why:
                 stopped[where][node] = one.why
-            elif one.role == "leader":
+            if one.role == "leader":
                 known = leaders.get(where)
                 if known is None or known[1].term < one.term:
                     leaders[where] = (node, one)

@@ -22,13 +22,21 @@ from typing import Final
 from msgspec import Struct, msgpack
 from xxhash import xxh3_64_intdigest
 
-from dynakv.core.raft.messages import Entry, EntryKind, MemberId, Membership
+from dynakv.core.raft.messages import NO_MEMBERS, Entry, EntryKind, MemberId, Membership
 from dynakv.core.record import Record, written
 from dynakv.core.row import Row, RowKey
 
 STATE_KEY: Final = b"state"
 _ENTRY: Final = Layout(">QB")
 _WRITER: Final = 1  # of the stamps of hidden rows, which nobody compares
+
+
+class Replacement(Struct, frozen=True, array_like=True, gc=False):
+    """A member that a node has in place of one that forgot; founding members need no entry."""
+
+    member: MemberId
+    node: str
+    incarnation: int  # of the node's data directory: no other may speak in the member's name
 
 
 class GroupState(Struct, frozen=True, array_like=True):
@@ -49,6 +57,18 @@ class GroupState(Struct, frozen=True, array_like=True):
     last: int  # newest index of the log
     membership: Membership  # in force at `applied`
     generation: int  # of data and sessions
+    replacements: tuple[Replacement, ...] = ()  # of those in `membership`
+
+    @property
+    def blank(self) -> bool:
+        """Whether this member knows nothing yet, not even who else takes part."""
+        return self.membership == NO_MEMBERS
+
+
+def blank_state(incarnation: int, member: MemberId) -> GroupState:
+    """Return the state of a member that begins with nothing: it waits for a snapshot."""
+    nobody = MemberId(0)
+    return GroupState(incarnation, member, 0, nobody, 0, 0, 0, 0, 0, 0, NO_MEMBERS, 0)
 
 
 def log_keyspace(keyspace: int) -> int:

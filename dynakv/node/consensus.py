@@ -16,7 +16,7 @@ from functools import partial
 from dynakv import limits
 from dynakv.core.layout import Layout, NodeId
 from dynakv.core.raft.member import Role
-from dynakv.core.raft.messages import Kind, Message
+from dynakv.core.raft.messages import Kind, MemberId, Message
 from dynakv.core.raft_rows import data_keyspace
 from dynakv.core.raft_write import GroupWrite, RaftWrite, RaftWritten
 from dynakv.node.context import Context, Placement
@@ -24,10 +24,8 @@ from dynakv.node.messages import STORE, Failed
 from dynakv.node.raft_group import Group, Where
 from dynakv.node.raft_leadership import RaftLeadership, preferred
 from dynakv.node.raft_loading import FIRST_INDEX, RaftLoading
-from dynakv.node.raft_messages import RaftReply, RaftStep, RaftStepped
+from dynakv.node.raft_messages import Outgoing, RaftReply, RaftStep, RaftStepped, parts_of
 from dynakv.node.raft_peers import RaftPeers
-
-_Outgoing = list[tuple[Where, Message]]
 
 
 class Consensus:
@@ -41,10 +39,12 @@ class Consensus:
         self.on_leader: Callable[[Where], None] = _nobody
         self.on_snapshot: Callable[[str, Group, Message], None] = _nobody
         self.on_installed: Callable[[Group], None] = _nobody
+        self.on_stopped: Callable[[Where, bool], None] = _nobody  # it forgot, or met damage
+        self.on_learner: Callable[[Group], None] = _nobody  # of a former life of this node
         self._leaders: dict[Where, NodeId | None] = {}
         self._busy: dict[Where, None] = {}
         self._awake: dict[Where, None] = {}
-        self._outbox: dict[NodeId, _Outgoing] = {}
+        self._outbox: dict[NodeId, Outgoing] = {}
         self._sleeping: dict[NodeId, list[tuple[int, int, int]]] = {}
         self._told_to_sleep: dict[Where, tuple[str, int]] = {}  # in this turn, by whom and its term
         self._ticking = False
@@ -89,8 +89,10 @@ class Consensus:
         self._awake[where] = None
         self._tick_later()
         member = group.raft.member
+        if not (group.state.blank or member.id in group.state.membership.voters):
+            self.on_learner(group)
         first = member.log.last == FIRST_INDEX and member.id == preferred(group)
-        if first or len(group.nodes) == 1:
+        if first or (len(group.nodes) == 1 and not group.state.blank):
             group.raft.campaign()  # a new group need not wait for its first timeout
         self._busy[where] = None
 
@@ -98,24 +100,46 @@ class Consensus:
 
     def step(self, sender: str, step: RaftStep, reply: Callable[[RaftReply], None]) -> None:
         """Take a peer's messages for all groups of this node."""
-        for keyspace in dict.fromkeys(step.keyspaces):
-            if self.placement(keyspace) is not None:
-                take = partial(self._take, sender, step, keyspace)
-                self._peers.when_known(keyspace, sender, step.incarnation, take)
+        founding, strangers = self._sort_out(sender, step)
+        for keyspace, places in founding.items():
+            if self._peers.stranger(keyspace, sender, step.incarnation):
+                strangers += places
+            take = partial(self._take, sender, step, places)
+            self._peers.when_known(keyspace, sender, step.incarnation, take)
         for keyspace, number, term in step.sleeping:
             self._told_to_sleep[keyspace, number] = (sender, term)
-        reply(RaftStepped())
+        told = [(step.keyspaces[i], step.groups[i], step.messages[i].sender) for i in strangers]
+        reply(RaftStepped(told))
 
-    def _take(self, sender: str, step: RaftStep, taken: int) -> None:
-        """Take the messages for the groups of one keyspace."""
-        columns = zip(step.keyspaces, step.groups, step.messages, strict=True)
-        for keyspace, number, message in columns:
-            group = self.groups.get((keyspace, number)) if keyspace == taken else None
-            if group is None or group.nodes.get(message.sender) != sender:
+    def _sort_out(self, sender: str, step: RaftStep) -> tuple[dict[int, list[int]], list[int]]:
+        """Take what replacements say; return what founders say, by keyspace, and who was one."""
+        founding: dict[int, list[int]] = {}
+        replaced: list[int] = []
+        former: list[int] = []
+        for place, where in enumerate(zip(step.keyspaces, step.groups, strict=True)):
+            group = self.groups.get(where)
+            member = step.messages[place].sender
+            if group is None or group.nodes.get(member) != sender:
+                if group is not None and group.founders.get(member) == sender:
+                    former.append(place)
                 continue  # still being loaded, or never ours: as if it had been lost
+            if member not in group.incarnations:
+                founding.setdefault(where[0], []).append(place)
+            elif group.incarnations[member] == step.incarnation:
+                replaced.append(place)
+        self._take(sender, step, replaced)
+        return founding, former
+
+    def _take(self, sender: str, step: RaftStep, places: list[int]) -> None:
+        """Take some of the messages."""
+        for place in places:
+            group = self.groups.get((step.keyspaces[place], step.groups[place]))
+            message = step.messages[place]
+            if group is None or group.nodes.get(message.sender) != sender:
+                continue  # no more, since the sender's incarnation was made known
             if message.to == group.raft.member.id:
                 if _forgot(group, message):
-                    self._stop(group, "its log was lost")
+                    self._stop(group, "its log was lost", forgot=True)
                     continue
                 self.busy(group.where)
                 if message.snapshot is not None and message.kind is Kind.SNAPSHOT:
@@ -179,21 +203,27 @@ class Consensus:
             if group.state.generation != generation:
                 self.on_installed(group)
             if outcome.damaged is not None:
-                self._stop(group, f"the row of key {outcome.damaged!r} is damaged")
+                self._stop(group, f"the row of key {outcome.damaged!r} is damaged", forgot=False)
                 continue
             self._compact(group)
             self._busy[where] = None
 
-    def _stop(self, group: Group, why: str) -> None:
-        """Let a member take part in nothing any more: it cannot know what it has acknowledged."""
+    def _stop(self, group: Group, why: str, *, forgot: bool) -> None:
+        """Let a member take part in nothing: it does not know all that it has acknowledged."""
         where = group.where
         group.drop()
         self._let_go(where)
-        self._stays_out(where, why)
+        self._stays_out(where, why, forgot=forgot)
 
-    def _stays_out(self, where: Where, why: str) -> None:
+    def _stays_out(self, where: Where, why: str, *, forgot: bool = True) -> None:
         self.stopped[where] = why
         self._ctx.note("raft_group_stopped", group=where[1], why=why)
+        self.on_stopped(where, forgot)
+
+    def begin_blank(self, where: Where, member: MemberId) -> Group | None:
+        """Take part in a group again, as a member that knows nothing; None: it is no more."""
+        self._loading.begin_blank(where, member)
+        return self.groups.get(where)
 
     def _let_go(self, where: Where) -> None:
         self.groups.pop(where, None)
@@ -231,13 +261,13 @@ class Consensus:
         outbox, self._outbox = self._outbox, {}
         sleeping, self._sleeping = self._sleeping, {}
         for peer in outbox | sleeping:
-            parts = _parts(outbox.get(peer, []))
+            parts = parts_of(outbox.get(peer, []))
             asleep = sleeping.get(peer, [])
             for part in parts[:-1]:
                 self._ask(peer, part, [])
             self._ask(peer, parts[-1], asleep)
 
-    def _ask(self, peer: NodeId, part: _Outgoing, asleep: list[tuple[int, int, int]]) -> None:
+    def _ask(self, peer: NodeId, part: Outgoing, asleep: list[tuple[int, int, int]]) -> None:
         ctx = self._ctx
         step = RaftStep(
             [where[0] for where, _ in part],
@@ -250,11 +280,20 @@ class Consensus:
         def stepped(reply: object) -> None:
             if isinstance(reply, Failed):
                 self._unreachable(part)
+            elif isinstance(reply, RaftStepped) and reply.strangers:
+                self._end_members(reply.strangers)
 
         election_ms = limits.RAFT_ELECTION_TICKS * ctx.config.raft_tick_ms
         ctx.ask(peer, step, ctx.now.mono_ms + election_ms, stepped)
 
-    def _unreachable(self, part: _Outgoing) -> None:
+    def _end_members(self, strangers: list[tuple[int, int, MemberId]]) -> None:
+        """Stop members that others know of a former directory, or replaced since."""
+        for keyspace, number, member in strangers:
+            group = self.groups.get((keyspace, number))
+            if group is not None and group.raft.member.id == member:
+                self._stop(group, "its directory was lost", forgot=True)
+
+    def _unreachable(self, part: Outgoing) -> None:
         """Let the leaders among the senders stop sending ahead to a peer that hears nothing."""
         for where, message in part:
             group = self.groups.get(where)
@@ -308,6 +347,7 @@ class Consensus:
         """Wake the groups whose leader's node seems lost; hand over what others should lead."""
         ctx = self._ctx
         self._looking = False
+        self._peers.bind_heard()
         if self.groups:
             self._look_around_later()
         for where, group in self.groups.items():
@@ -342,20 +382,6 @@ def _forgot(group: Group, message: Message) -> bool:
     member = group.raft.member
     held = member.log.last
     return message.kind is Kind.HEARTBEAT and message.term >= member.term and message.commit > held
-
-
-def _parts(outgoing: _Outgoing) -> list[_Outgoing]:
-    """Return the messages in pieces of one ask each; one piece at least."""
-    parts: list[_Outgoing] = [[]]
-    size = 0
-    for where, message in outgoing:
-        weight = sum(len(entry.data) for entry in message.entries)
-        if parts[-1] and size + weight > limits.RAFT_FRAME_BYTES_MAX:
-            parts.append([])
-            size = 0
-        parts[-1].append((where, message))
-        size += weight
-    return parts
 
 
 def _nobody(*_: object) -> None:

@@ -77,6 +77,7 @@ from dynakv.node.raft_messages import (
     Forward,
     ForwardRead,
     ForwardScan,
+    RaftJoin,
     RaftStep,
 )
 from dynakv.node.rebuild import Rebuilds
@@ -172,7 +173,14 @@ class Node:
                 self._live(message, sender or "", partial(self._reply, call))
             case Compare() | ScanLeaves() | Fence() | RaiseFloor():
                 self._repair(message, sender or "", partial(self._reply, call))
-            case RaftStep() | Forward() | ForwardRead() | ForwardScan() | FetchSnapshot():
+            case (
+                RaftStep()
+                | RaftJoin()
+                | Forward()
+                | ForwardRead()
+                | ForwardScan()
+                | FetchSnapshot()
+            ):
                 self.raft.asked(sender or "", message, partial(self._reply, call))
             case ChangeKeyspaces() | AdoptLayout() | FetchLayout():
                 self._keyspaces.asked(message, partial(self._reply, call))

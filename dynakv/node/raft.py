@@ -6,11 +6,13 @@ from typing import assert_never
 from dynakv.node.consensus import Consensus
 from dynakv.node.context import Context, Placement
 from dynakv.node.messages import PeerReply, RecordsMessage
+from dynakv.node.raft_joining import RaftJoining
 from dynakv.node.raft_messages import (
     FetchSnapshot,
     Forward,
     ForwardRead,
     ForwardScan,
+    RaftJoin,
     RaftMessage,
     RaftStep,
 )
@@ -36,6 +38,7 @@ class Raft:
         self._sending = RaftSending(ctx, self.consensus)
         self._receiving = RaftReceiving(ctx, self.consensus)
         self._sweep = RaftSweep(ctx, self.consensus)
+        self._joining = RaftJoining(ctx, self.consensus)
 
     def serve(
         self, call: int, message: RecordsMessage, placement: Placement, deadline_ms: int
@@ -48,6 +51,8 @@ class Raft:
         match message:
             case RaftStep():
                 self.consensus.step(sender, message, reply)
+            case RaftJoin():
+                self._joining.asked(sender, message, reply)
             case Forward():
                 self._serving.forward(message, reply)
             case ForwardRead():

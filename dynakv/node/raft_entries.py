@@ -1,11 +1,16 @@
 """Log entries of Raft groups and what they carry: commands of one turn, or a membership change."""
 
+from collections.abc import Iterable
+
+from msgspec import msgpack
 from msgspec.structs import replace
 
 from dynakv import limits
 from dynakv.core.commands import Command, decode_all
-from dynakv.core.raft.membership import InvalidChange, apply_change, decode_change
-from dynakv.core.raft.messages import Entry, EntryKind, Membership
+from dynakv.core.layout import NodeId
+from dynakv.core.raft.membership import InvalidChange, apply_change, decode_change, members_of
+from dynakv.core.raft.messages import Entry, EntryKind, MemberId, Membership
+from dynakv.core.raft_rows import Replacement
 from dynakv.node.validate_batches import batches_bytes
 
 
@@ -21,14 +26,37 @@ def commands_of(entry: Entry) -> tuple[Command, ...]:
     return decode_all(entry.data)
 
 
-def membership_after(membership: Membership, committed: tuple[Entry, ...]) -> Membership:
-    """Return the membership once these entries are applied."""
+Members = tuple[Membership, tuple[Replacement, ...]]
+
+
+def members_after(members: Members, committed: tuple[Entry, ...]) -> Members:
+    """Return who takes part once these entries are applied."""
+    membership, replacements = members
     for entry in committed:
         if entry.kind is not EntryKind.NORMAL:
-            outcome = apply_change(membership, decode_change(entry.data))
+            change = decode_change(entry.data)
+            outcome = apply_change(membership, change)
             assert not isinstance(outcome, InvalidChange), outcome
             membership = outcome.membership
-    return membership
+            if change.context:
+                replacements = (*replacements, msgpack.decode(change.context, type=Replacement))
+            present = members_of(membership)
+            replacements = tuple(one for one in replacements if one.member in present)
+    return membership, replacements
+
+
+def nodes_of(
+    membership: Membership, founders: dict[MemberId, NodeId], replacements: Iterable[Replacement]
+) -> dict[MemberId, NodeId]:
+    """Return which node has each member; all founders where nobody is known yet."""
+    present = members_of(membership) or tuple(founders)
+    nodes = {member: node for member, node in founders.items() if member in present}
+    return nodes | {one.member: NodeId(one.node) for one in replacements}
+
+
+def context_of(replacement: Replacement) -> bytes:
+    """Return what a change carries that adds this member."""
+    return msgpack.encode(replacement)
 
 
 def chunks(commands: list[Command]) -> list[list[Command]]:

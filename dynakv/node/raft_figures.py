@@ -31,7 +31,7 @@ class RaftFigures(Struct, frozen=True):
     log_bytes: int  # of the commands in them
     awake: bool  # something goes on, or did lately
     followers: tuple[FollowerFigures, ...] = ()  # where this node leads
-    why: str = ""  # it takes part in nothing any more
+    why: str = ""  # it takes part in nothing, or is on its way back from that
 
 
 def raft_figures(ctx: Context, consensus: Consensus) -> list[RaftFigures]:
@@ -54,10 +54,11 @@ def raft_figures(ctx: Context, consensus: Consensus) -> list[RaftFigures]:
                 log.bytes,
                 not consensus.asleep(group.where),
                 _followers(group),
+                consensus.stopped.get(group.where, ""),
             )
         )
     for (keyspace, number), why in consensus.stopped.items():
-        if keyspace in ctx.by_id:
+        if keyspace in ctx.by_id and (keyspace, number) not in consensus.groups:
             name = ctx.by_id[keyspace].name
             figures.append(_stopped(name, number, why))
     return sorted(figures, key=lambda one: (one.keyspace, one.group))

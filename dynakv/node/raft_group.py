@@ -6,7 +6,7 @@ entry; each is still done by itself. Who waits is known by the request id of the
 entry carries it, and whoever leads when it is applied, it is answered once and for all.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from random import Random
 
 from msgspec.structs import replace
@@ -29,9 +29,9 @@ from dynakv.core.raft.messages import (
     Snapshot,
 )
 from dynakv.core.raft.node import RaftNode, Ready, Remembered
-from dynakv.core.raft_rows import GroupState
+from dynakv.core.raft_rows import GroupState, Replacement
 from dynakv.core.raft_write import GroupWrite, GroupWritten
-from dynakv.node.raft_entries import chunks, commands_of, membership_after, stamped
+from dynakv.node.raft_entries import chunks, commands_of, members_after, nodes_of, stamped
 from dynakv.node.raft_messages import Verdict
 from dynakv.node.raft_offers import Offer
 from dynakv.node.raft_snapshot import snapshot_of, state_after
@@ -65,7 +65,9 @@ class Group:
         "_waiting",
         "_wants_offer",
         "broken",
+        "founders",
         "idle_ticks",
+        "incarnations",
         "nodes",
         "offers",
         "paused",
@@ -81,16 +83,19 @@ class Group:
         where: Where,
         state: GroupState,
         entries: list[Entry],
-        nodes: dict[MemberId, NodeId],
+        founders: dict[MemberId, NodeId],
         config: Config,
         random: Random,
         mono_ms: Callable[[], int],
     ) -> None:
-        """Begin a life on what the disk says; `nodes` are those of all members."""
+        """Begin a life on what the disk says; `founders` are the nodes of the first members."""
         self.where = where
         # Invariant: what is durable. The core's own numbers may be ahead of it.
         self.state = state
-        self.nodes = nodes
+        self.founders = founders
+        self.nodes: dict[MemberId, NodeId] = {}  # of all members
+        self.incarnations: dict[MemberId, int] = {}  # of those that replaced others
+        self.know(state.replacements)
         hard_state = HardState(state.term, state.vote, state.commit)
         remembered = Remembered(
             hard_state, state.membership, state.applied, state.offset, state.offset_term, entries
@@ -117,7 +122,10 @@ class Group:
         self._late: tuple[Message, ...] = ()
         self._applied: tuple[Command, ...] = ()  # by the write under way
 
-    # --- facts -------------------------------------------------------------------------------
+    def know(self, replacements: Iterable[Replacement]) -> None:
+        """Take note of which nodes have the members; a blank member is told by its leader."""
+        self.incarnations = {one.member: one.incarnation for one in replacements}
+        self.nodes = nodes_of(self.state.membership, self.founders, replacements)
 
     @property
     def leads(self) -> bool:
@@ -136,8 +144,6 @@ class Group:
         return not (
             self._waiting or self._rounds or self._confirmed or self._timed or self._in_flight
         )
-
-    # --- in ----------------------------------------------------------------------------------
 
     def propose(self, command: Command, then: Decided) -> None:
         """Run a command with a request id; asked for twice, it is proposed once while it waits."""
@@ -246,9 +252,11 @@ class Group:
             self._lose(Verdict.LOST)
             return
         self.state = outcome.state
-        for entry in ready.committed:
-            if entry.kind is not EntryKind.NORMAL:
-                self.raft.apply_change(decode_change(entry.data))
+        changes = [entry for entry in ready.committed if entry.kind is not EntryKind.NORMAL]
+        if changes or ready.snapshot is not None:
+            self.know(self.state.replacements)
+        for entry in changes:
+            self.raft.apply_change(decode_change(entry.data))
         late, self._late = self._late, ()
         send(self, late)
         self.raft.advance()
@@ -280,6 +288,8 @@ class Group:
         if offset > state.offset:
             removed.append((state.offset + 1, offset))
         applied = ready.committed[-1].index if ready.committed else state.applied
+        members = (state.membership, state.replacements)
+        membership, replacements = members_after(members, ready.committed)
         return GroupWrite(
             *self.where,
             replace(
@@ -291,7 +301,8 @@ class Group:
                 offset=offset,
                 offset_term=offset_term,
                 last=last,
-                membership=membership_after(state.membership, ready.committed),
+                membership=membership,
+                replacements=replacements,
             ),
             ready.entries,
             tuple(removed),
@@ -320,10 +331,6 @@ class Group:
         self.staged = None
         self.uncached = True
         return state_after(self.state, snapshot)
-
-    def member_of(self, node: str) -> MemberId | None:
-        """Return the member that a node has."""
-        return next((member for member, name in self.nodes.items() if name == node), None)
 
     def when_quiet(self, then: Callable[[], None]) -> None:
         """Call `then` when no write is under way, with `paused` set, which it has to end."""

@@ -82,7 +82,8 @@ class RaftLeadership:
     def _give(self, group: Group, node: NodeId) -> bool:
         """Hand a group to another node, if that one is up and up to date; say whether."""
         member = group.raft.member
-        to = next((m for m in member.tracker.progress if group.nodes.get(m) == node), None)
+        mine = [m for m in member.tracker.progress if group.nodes.get(m) == node]
+        to = next((m for m in mine if m in group.state.membership.voters), None)
         if to is None or to == member.id or not self._ctx.members.up(node):
             return False
         if member.tracker.progress[to].match != member.log.last:

@@ -19,6 +19,7 @@ from dynakv.core.raft.messages import Entry, MemberId, Membership
 from dynakv.core.raft_rows import (
     STATE_KEY,
     GroupState,
+    blank_state,
     entry_of,
     log_keyspace,
     number_key,
@@ -79,6 +80,8 @@ class RaftLoading:
                 if state.incarnation != self._ctx.remembered.incarnation:
                     # Restored from a snapshot: what it has acknowledged since is forgotten here.
                     self._stopped(where, "its directory was restored from a snapshot")
+                elif state.blank:
+                    self._stopped(where, "it had not caught up yet when its node ended")
                 else:
                     self._load_log(placement, where, state, [], None)
 
@@ -100,6 +103,13 @@ class RaftLoading:
             membership=Membership(tuple(voters)),
             generation=0,
         )
+
+    def begin_blank(self, where: Where, member: MemberId) -> None:
+        """Begin a group as a member that knows nothing; its state row says so already."""
+        placement = self._ctx.by_id.get(where[0])
+        if placement is not None:
+            state = blank_state(self._ctx.remembered.incarnation, member)
+            self._make(placement, where, state, [])
 
     def _load_log(
         self,
@@ -139,10 +149,10 @@ class RaftLoading:
     ) -> None:
         if where[0] not in self._ctx.by_id:
             return  # dropped meanwhile
-        nodes: dict[MemberId, NodeId] = {
+        founders: dict[MemberId, NodeId] = {
             member_id(where[0], node): node for node in placement.replicas[where[1]]
         }
         config = Config(state.member_id, forward_proposals=False)
         ctx = self._ctx
-        group = Group(where, state, entries, nodes, config, ctx.random, lambda: ctx.now.mono_ms)
+        group = Group(where, state, entries, founders, config, ctx.random, lambda: ctx.now.mono_ms)
         self._loaded(group)

@@ -2,6 +2,7 @@
 
     clients  -> node   Execute                      answered by Executed, Refused (`messages.py`)
     node    <-> peers  RaftStep                     answered by RaftStepped, Failed
+                       RaftJoin                     answered by RaftJoined, Failed
                        Forward ForwardRead ...      answered by Forwarded ReadForwarded ..., Failed
 
 The plain messages Put, Get, Expire and List serve Raft keyspaces as well; Execute is for what only
@@ -17,8 +18,10 @@ from typing import Final
 
 from msgspec import Struct
 
+from dynakv import limits
 from dynakv.core.commands import Command, Operation, Result
-from dynakv.core.raft.messages import Message
+from dynakv.core.raft.messages import MemberId, Message
+from dynakv.core.raft_rows import Replacement
 from dynakv.core.record import Record
 
 
@@ -72,7 +75,35 @@ class RaftStep(Struct, frozen=True, gc=False):
 
 
 class RaftStepped(Struct, frozen=True, gc=False):
-    """The messages were taken; what comes of them is told by messages of their own."""
+    """The messages were taken; what comes of them is told by messages of their own.
+
+    `strangers`: of the sender's members, those that count no more (keyspace id, group, member):
+    another incarnation of its data directory spoke for them before, or they were replaced.
+    """
+
+    strangers: list[tuple[int, int, MemberId]] = []
+
+
+class RaftJoin(Struct, frozen=True, gc=False):
+    """Admit these members in place of the sender's former ones, which forgot; parallel lists."""
+
+    keyspaces: list[int]
+    groups: list[int]
+    members: list[MemberId]
+    incarnation: int
+
+
+class JoinOutcome(Struct, frozen=True, gc=False):
+    """What the receiver knows of one group that a node wants to join."""
+
+    admitted: bool  # the receiver leads it, and the member takes part, at least as a learner
+    replacements: tuple[Replacement, ...]  # so that the newcomer knows who speaks to it
+
+
+class RaftJoined(Struct, frozen=True, gc=False):
+    """Parallel to the groups asked for; a member becomes a voter once it has caught up."""
+
+    outcomes: list[JoinOutcome]
 
 
 class Verdict(IntEnum):
@@ -159,7 +190,23 @@ class SnapshotPage(Struct, frozen=True, gc=False):
     last: bool
 
 
-RaftMessage = RaftStep | Forward | ForwardRead | ForwardScan | FetchSnapshot
-RaftReply = RaftStepped | Forwarded | ReadForwarded | ScanForwarded | SnapshotPage
+RaftMessage = RaftStep | RaftJoin | Forward | ForwardRead | ForwardScan | FetchSnapshot
+RaftReply = RaftStepped | RaftJoined | Forwarded | ReadForwarded | ScanForwarded | SnapshotPage
+
+Outgoing = list[tuple[tuple[int, int], Message]]  # with keyspace id and group
 
 NOTHING_DONE_VERDICTS: Final = frozenset({Verdict.NOT_LEADER, Verdict.BUSY})
+
+
+def parts_of(outgoing: Outgoing) -> list[Outgoing]:
+    """Return the messages in pieces of one ask each; one piece at least."""
+    parts: list[Outgoing] = [[]]
+    size = 0
+    for where, message in outgoing:
+        weight = sum(len(entry.data) for entry in message.entries)
+        if parts[-1] and size + weight > limits.RAFT_FRAME_BYTES_MAX:
+            parts.append([])
+            size = 0
+        parts[-1].append((where, message))
+        size += weight
+    return parts

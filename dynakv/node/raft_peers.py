@@ -5,7 +5,8 @@ each node binds a peer to the incarnation that it first hears of, durably and be
 anything that this peer says; what another incarnation says later is as good as lost. Whoever comes
 back without its directory is therefore no member any more, for as long as nobody replaces it.
 
-What this does not cover: a directory that is lost before a peer has ever heard of it.
+What this does not cover: a directory that is lost before a peer has ever heard of it, which is a
+matter of seconds: peers are bound by their heartbeats as well.
 """
 
 from collections.abc import Callable, Mapping
@@ -48,6 +49,22 @@ class RaftPeers:
             fact = Remember({name: incarnation.to_bytes(8, "big")})
             self._ctx.ask(STORE, fact, 0, partial(self._durable, name, incarnation))
 
+    def bind_heard(self) -> None:
+        """Bind peers that were heard of, though no Raft group has had a word from them yet."""
+        ctx = self._ctx
+        for keyspace, placement in ctx.by_id.items():
+            if not placement.raft:
+                continue
+            for node in dict.fromkeys(node for nodes in placement.replicas for node in nodes):
+                incarnation, _ = ctx.peer_epochs.get(node, (0, 0))
+                if incarnation and f"{RAFT_PEER}/{keyspace:016x}/{node}" not in self._bound:
+                    self.when_known(keyspace, node, incarnation, _nothing)
+
+    def stranger(self, keyspace: int, node: str, incarnation: int) -> bool:
+        """Say whether another incarnation of the node's directory is the one that counts."""
+        bound = self._bound.get(f"{RAFT_PEER}/{keyspace:016x}/{node}")
+        return bound is not None and bound != incarnation
+
     def forget_dropped(self) -> None:
         """Forget the peers of keyspaces that the layout does not have any more."""
         kept = {f"{keyspace:016x}" for keyspace in self._ctx.by_id}
@@ -65,6 +82,10 @@ class RaftPeers:
     def _again(self, name: str, incarnation: int, then: Callable[[], None]) -> None:
         if self._bound[name] == incarnation:
             then()
+
+
+def _nothing() -> None:
+    """All that was wanted is that it is bound."""
 
 
 def _ignored(_: object) -> None:

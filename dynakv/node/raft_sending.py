@@ -33,7 +33,7 @@ class RaftSending:
     def fetch(self, sender: str, message: FetchSnapshot, reply: Reply) -> None:
         """Answer with the page asked for: the next one, or the last one again."""
         group = self._consensus.groups.get((message.keyspace, message.group))
-        member = None if group is None else group.member_of(sender)
+        member = None if group is None else _offered_to(group, sender)
         offer = None if group is None or member is None else group.offers.get(member)
         if group is None or member is None or offer is None or offer.index != message.index:
             reply(GONE)
@@ -81,3 +81,8 @@ class RaftSending:
         if page.last:
             group.raft.report_snapshot(member, failed=False)
         reply(page)
+
+
+def _offered_to(group: Group, node: str) -> MemberId | None:
+    """Return the member of a node that was offered a snapshot."""
+    return next((member for member in group.offers if group.nodes.get(member) == node), None)

@@ -6,30 +6,39 @@ import msgspec
 from msgspec.structs import replace
 
 from dynakv.core.raft.messages import Snapshot
-from dynakv.core.raft_rows import GroupState
+from dynakv.core.raft_rows import GroupState, Replacement
 
 _encode: Final = msgspec.msgpack.Encoder().encode
-_decode: Final = msgspec.msgpack.Decoder(tuple[int]).decode
+_Data = tuple[int, tuple[Replacement, ...]]  # group time, members that replaced others
+_decode: Final = msgspec.msgpack.Decoder(_Data).decode
 
 
 def snapshot_of(state: GroupState, term: int) -> Snapshot:
     """Return the snapshot of a durable state; `term` is that of the entry it ends with."""
-    return Snapshot(state.applied, term, state.membership, _encode((state.time,)))
+    return Snapshot(
+        state.applied, term, state.membership, _encode((state.time, state.replacements))
+    )
 
 
 def time_of(snapshot: Snapshot) -> int | None:
     """Return the group time there; None where the snapshot is not one of `snapshot_of`."""
+    data = _data_of(snapshot)
+    return None if data is None else data[0]
+
+
+def _data_of(snapshot: Snapshot) -> _Data | None:
     try:
-        (time,) = _decode(snapshot.data)
+        data: _Data = _decode(snapshot.data)
     except msgspec.DecodeError:
         return None
-    return time
+    return data
 
 
 def state_after(state: GroupState, snapshot: Snapshot) -> GroupState:
     """Return the state of a member that received a snapshot into the next generation of rows."""
-    time = time_of(snapshot)
-    assert time is not None
+    data = _data_of(snapshot)
+    assert data is not None
+    time, replacements = data
     return replace(
         state,
         applied=snapshot.index,
@@ -40,4 +49,5 @@ def state_after(state: GroupState, snapshot: Snapshot) -> GroupState:
         last=snapshot.index,
         membership=snapshot.membership,
         generation=state.generation + 1,
+        replacements=replacements,
     )

@@ -49,6 +49,7 @@ from dynakv.node.raft_messages import (
     Forward,
     ForwardRead,
     ForwardScan,
+    RaftJoin,
     RaftReply,
     RaftStep,
 )
@@ -143,7 +144,7 @@ def ask_body(message: PeerMessage) -> bytes:
             ask.beat.SetInParent()
         case Probe() | ProbeFor() | Sync():
             gossip_codec.fill_gossip_ask(ask, message)
-        case RaftStep() | Forward() | ForwardRead() | ForwardScan() | FetchSnapshot():
+        case RaftStep() | RaftJoin() | Forward() | ForwardRead() | ForwardScan() | FetchSnapshot():
             fill_raft_ask(ask, message)
         case ChangeKeyspaces() | AdoptLayout() | FetchLayout():
             layout_codec.fill_layout_ask(ask, message)

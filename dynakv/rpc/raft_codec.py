@@ -24,6 +24,8 @@ from dynakv.node.raft_messages import (
     Forwarded,
     ForwardRead,
     ForwardScan,
+    RaftJoin,
+    RaftJoined,
     RaftMessage,
     RaftReply,
     RaftStep,
@@ -32,6 +34,16 @@ from dynakv.node.raft_messages import (
     ScanForwarded,
     SnapshotPage,
     Verdict,
+)
+from dynakv.rpc.raft_join_codec import (
+    fill_join,
+    fill_joined,
+    fill_page,
+    fill_stepped,
+    join_of,
+    joined_of,
+    page_of,
+    stepped_of,
 )
 from dynakv.rpc.record_columns import fill_records, present_of, records_of
 from dynakv.v1 import node_internal_pb2 as pb
@@ -68,6 +80,8 @@ def fill_raft_ask(ask: pb.Ask, message: RaftMessage) -> None:
             read.SetInParent()
         case ForwardScan():
             _fill_scan(ask.raft_scan, message)
+        case RaftJoin():
+            fill_join(ask.raft_join, message)
         case FetchSnapshot():
             fetch = ask.raft_fetch
             fetch.keyspace, fetch.group = message.keyspace, message.group
@@ -81,7 +95,9 @@ def fill_raft_reply(out: pb.Reply, reply: RaftReply) -> None:
     """Write a reply."""
     match reply:
         case RaftStepped():
-            out.raft_stepped.SetInParent()
+            fill_stepped(out.raft_stepped, reply)
+        case RaftJoined():
+            fill_joined(out.raft_joined, reply)
         case Forwarded():
             out.raft_forwarded.SetInParent()
             out.raft_forwarded.verdicts.extend([_VERDICTS_OUT[v] for v in reply.verdicts])
@@ -100,12 +116,7 @@ def fill_raft_reply(out: pb.Reply, reply: RaftReply) -> None:
                 out.raft_listed.next = reply.next
             out.raft_listed.leader = reply.leader
         case SnapshotPage():
-            page = out.raft_page
-            page.SetInParent()
-            page.gone, page.last = reply.gone, reply.last
-            fill_records(page.records, reply.records)
-            page.clients.extend([client for client, _ in reply.sessions])
-            page.sessions.extend([session for _, session in reply.sessions])
+            fill_page(out.raft_page, reply)
         case _:
             assert_never(reply)
 
@@ -198,18 +209,24 @@ def raft_message_of(kind: str | None, ask: pb.Ask) -> RaftMessage | None:
                 scan.rows_max,
                 scan.keys_only,
             )
-        case "raft_fetch":
-            fetch = ask.raft_fetch
-            return FetchSnapshot(fetch.keyspace, fetch.group, fetch.index, fetch.page)
         case _:
-            return None
+            return _other_message_of(kind, ask)
+
+
+def _other_message_of(kind: str | None, ask: pb.Ask) -> RaftMessage | None:
+    if kind == "raft_join":
+        return join_of(ask.raft_join)
+    if kind == "raft_fetch":
+        fetch = ask.raft_fetch
+        return FetchSnapshot(fetch.keyspace, fetch.group, fetch.index, fetch.page)
+    return None
 
 
 def raft_reply_of(kind: str | None, reply: pb.Reply) -> RaftReply | None:
     """Return the reply of this kind; None: not one of Raft, or newer than this node."""
     match kind:
         case "raft_stepped":
-            return RaftStepped()
+            return stepped_of(reply.raft_stepped)
         case "raft_forwarded":
             forwarded = reply.raft_forwarded
             results = [_results_of(raw) for raw in forwarded.results]
@@ -226,18 +243,23 @@ def raft_reply_of(kind: str | None, reply: pb.Reply) -> RaftReply | None:
             further = listed.next if listed.HasField("next") else None
             records = present_of(listed.records)
             return ScanForwarded(_verdict_of(listed.verdict), records, further, listed.leader)
-        case "raft_page":
-            page = reply.raft_page
-            _same_length("sessions", len(page.sessions), len(page.clients))
-            sessions = list(zip(page.clients, page.sessions, strict=True))
-            return SnapshotPage(page.gone, present_of(page.records), sessions, page.last)
         case _:
-            return None
+            return _other_reply_of(kind, reply)
+
+
+def _other_reply_of(kind: str | None, reply: pb.Reply) -> RaftReply | None:
+    if kind == "raft_joined":
+        return joined_of(reply.raft_joined)
+    if kind != "raft_page":
+        return None
+    return page_of(reply.raft_page)
 
 
 def fits_raft(message: object, reply: object) -> bool:
     """Say whether the reply is of the ask's kind and has as many entries as it."""
     match message, reply:
+        case RaftJoin(), RaftJoined():
+            return len(message.groups) == len(reply.outcomes)
         case RaftStep(), RaftStepped():
             return True
         case Forward(), Forwarded():

@@ -196,6 +196,16 @@ class Disk:
         self._first = structs.replace(self._first, incarnation=incarnation)
         self.set_back_times += 1
 
+    def wipe(self, incarnation: int) -> None:
+        """Put a new, empty directory in place. Nothing is open."""
+        assert self._open is None
+        self.on_sync(dict.fromkeys(self.rows))
+        self.rows, self._keys, self.facts = {}, {}, {}
+        self._written = False
+        self._first = structs.replace(self._first, incarnation=incarnation)
+        self._starts = self._ceiling_ms = self.commit_sequence = 0
+        self.set_back_times += 1
+
     def recovers(self, keyspace: int, group: int) -> bool:
         """Say whether a group is marked as recovering."""
         return facts.group_name(facts.RECOVERING, keyspace, group) in self.facts

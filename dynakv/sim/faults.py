@@ -21,6 +21,7 @@ from dynakv.sim.process import Process
 from dynakv.sim.store import Store
 from dynakv.sim.timeline import MS, SECOND, Timeline
 from dynakv.sim.trace import Trace
+from dynakv.sim.wiping import wipe
 
 _RESTART_US_MAX = 60 * SECOND
 _PAUSE_US_MAX = 30 * SECOND
@@ -86,6 +87,7 @@ class Faults:
             "bit_flip": self._bit_flip,
             "fresh_flip": self._fresh_flip,
             "older_image": self._older_image,
+            "wipe": lambda: wipe(self._some(), processes, keyspace, random, trace),
         }
 
     def run(self) -> None:

@@ -36,6 +36,7 @@ class _Seen:
     """A member at its last look; `life` tells lives of its process apart."""
 
     life: int = 0
+    member: int = 0  # another one when it came back after it had forgotten
     term: int = 0
     commit: int = 0
     role: Role = Role.FOLLOWER
@@ -78,8 +79,9 @@ class RaftChecks:
     def _member(self, process: Process, where: Where, group: Group) -> None:
         m = group.raft.member
         seen = self._seen.setdefault((process.name, where), _Seen())
-        if seen.life != process.life:
-            seen = self._seen[process.name, where] = _Seen(process.life, m.term, m.log.committed)
+        if (seen.life, seen.member) != (process.life, m.id):
+            fresh = _Seen(process.life, m.id, m.term, m.log.committed)
+            seen = self._seen[process.name, where] = fresh
         log = m.log
         mark = (m.term, log.committed, m.role, log.last, log.last_term, log.offset)
         if mark == (seen.term, seen.commit, seen.role, *seen.log):
@@ -170,11 +172,16 @@ class RaftChecks:
         return None if row is None else state_of(row)
 
     def _holds(self, where: Where, member: int, index: int, term: int) -> bool:
-        """Say whether a member's disk holds the entry of that index and term."""
+        """Say whether a member's disk holds the entry of that index and term.
+
+        What a member held that is no more is not to be judged: it counts as it was told.
+        """
         process = self._by_name[self._names[where, member]]
         state = self._state(process, where)
         if state is None:
-            return False
+            return process.disk.set_back_times > 0
+        if state.member_id != member:
+            return True
         if index <= state.offset:
             return True
         row = process.disk.rows.get((log_keyspace(where[0]), where[1], number_key(index)))
@@ -207,7 +214,8 @@ class RaftChecks:
                 elif place == states and row is not None:
                     applied.append((where, state_of(row)))
             for where, state in applied:
-                self._applied(process, where, state)
+                if not state.blank:
+                    self._applied(process, where, state)
 
         return synced
 

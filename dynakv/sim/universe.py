@@ -20,7 +20,7 @@ from dynakv.sim.process import Process
 from dynakv.sim.timeline import SECOND, Timeline
 from dynakv.sim.trace import Trace
 
-OK_SHARE_MIN = 0.2  # of entries: below this a run says nothing
+OK_SHARE_MIN = 0.15  # of entries: below this a run says nothing
 
 
 @dataclass

@@ -114,7 +114,7 @@ class Frame(_message.Message):
     def __init__(self, header: _Optional[_Union[Header, _Mapping]] = ..., asks: _Optional[_Iterable[_Union[Ask, _Mapping]]] = ..., replies: _Optional[_Iterable[_Union[Reply, _Mapping]]] = ...) -> None: ...
 
 class Ask(_message.Message):
-    __slots__ = ("call", "timeout_ms", "save", "load", "beat", "scan", "compare", "scan_leaves", "fence", "raise_floor", "change_keyspaces", "adopt_layout", "fetch_layout", "raft_step", "raft_forward", "raft_read", "raft_scan", "raft_fetch", "probe", "probe_for", "sync")
+    __slots__ = ("call", "timeout_ms", "save", "load", "beat", "scan", "compare", "scan_leaves", "fence", "raise_floor", "change_keyspaces", "adopt_layout", "fetch_layout", "raft_step", "raft_forward", "raft_read", "raft_scan", "raft_fetch", "raft_join", "probe", "probe_for", "sync")
     CALL_FIELD_NUMBER: _ClassVar[int]
     TIMEOUT_MS_FIELD_NUMBER: _ClassVar[int]
     SAVE_FIELD_NUMBER: _ClassVar[int]
@@ -133,6 +133,7 @@ class Ask(_message.Message):
     RAFT_READ_FIELD_NUMBER: _ClassVar[int]
     RAFT_SCAN_FIELD_NUMBER: _ClassVar[int]
     RAFT_FETCH_FIELD_NUMBER: _ClassVar[int]
+    RAFT_JOIN_FIELD_NUMBER: _ClassVar[int]
     PROBE_FIELD_NUMBER: _ClassVar[int]
     PROBE_FOR_FIELD_NUMBER: _ClassVar[int]
     SYNC_FIELD_NUMBER: _ClassVar[int]
@@ -154,13 +155,14 @@ class Ask(_message.Message):
     raft_read: RaftRead
     raft_scan: RaftScan
     raft_fetch: RaftFetch
+    raft_join: RaftJoin
     probe: Probe
     probe_for: ProbeFor
     sync: Sync
-    def __init__(self, call: _Optional[int] = ..., timeout_ms: _Optional[int] = ..., save: _Optional[_Union[Save, _Mapping]] = ..., load: _Optional[_Union[Load, _Mapping]] = ..., beat: _Optional[_Union[Beat, _Mapping]] = ..., scan: _Optional[_Union[Scan, _Mapping]] = ..., compare: _Optional[_Union[Compare, _Mapping]] = ..., scan_leaves: _Optional[_Union[ScanLeaves, _Mapping]] = ..., fence: _Optional[_Union[Fence, _Mapping]] = ..., raise_floor: _Optional[_Union[RaiseFloor, _Mapping]] = ..., change_keyspaces: _Optional[_Union[ChangeKeyspaces, _Mapping]] = ..., adopt_layout: _Optional[_Union[AdoptLayout, _Mapping]] = ..., fetch_layout: _Optional[_Union[FetchLayout, _Mapping]] = ..., raft_step: _Optional[_Union[RaftStep, _Mapping]] = ..., raft_forward: _Optional[_Union[RaftForward, _Mapping]] = ..., raft_read: _Optional[_Union[RaftRead, _Mapping]] = ..., raft_scan: _Optional[_Union[RaftScan, _Mapping]] = ..., raft_fetch: _Optional[_Union[RaftFetch, _Mapping]] = ..., probe: _Optional[_Union[Probe, _Mapping]] = ..., probe_for: _Optional[_Union[ProbeFor, _Mapping]] = ..., sync: _Optional[_Union[Sync, _Mapping]] = ...) -> None: ...
+    def __init__(self, call: _Optional[int] = ..., timeout_ms: _Optional[int] = ..., save: _Optional[_Union[Save, _Mapping]] = ..., load: _Optional[_Union[Load, _Mapping]] = ..., beat: _Optional[_Union[Beat, _Mapping]] = ..., scan: _Optional[_Union[Scan, _Mapping]] = ..., compare: _Optional[_Union[Compare, _Mapping]] = ..., scan_leaves: _Optional[_Union[ScanLeaves, _Mapping]] = ..., fence: _Optional[_Union[Fence, _Mapping]] = ..., raise_floor: _Optional[_Union[RaiseFloor, _Mapping]] = ..., change_keyspaces: _Optional[_Union[ChangeKeyspaces, _Mapping]] = ..., adopt_layout: _Optional[_Union[AdoptLayout, _Mapping]] = ..., fetch_layout: _Optional[_Union[FetchLayout, _Mapping]] = ..., raft_step: _Optional[_Union[RaftStep, _Mapping]] = ..., raft_forward: _Optional[_Union[RaftForward, _Mapping]] = ..., raft_read: _Optional[_Union[RaftRead, _Mapping]] = ..., raft_scan: _Optional[_Union[RaftScan, _Mapping]] = ..., raft_fetch: _Optional[_Union[RaftFetch, _Mapping]] = ..., raft_join: _Optional[_Union[RaftJoin, _Mapping]] = ..., probe: _Optional[_Union[Probe, _Mapping]] = ..., probe_for: _Optional[_Union[ProbeFor, _Mapping]] = ..., sync: _Optional[_Union[Sync, _Mapping]] = ...) -> None: ...
 
 class Reply(_message.Message):
-    __slots__ = ("call", "saved", "loaded", "beaten", "failed", "scanned", "compared", "leaves_scanned", "fenced", "floor_raised", "keyspaces_changed", "layout_adopted", "layout_fetched", "raft_stepped", "raft_forwarded", "raft_found", "raft_listed", "raft_page", "probed", "probed_for", "synced")
+    __slots__ = ("call", "saved", "loaded", "beaten", "failed", "scanned", "compared", "leaves_scanned", "fenced", "floor_raised", "keyspaces_changed", "layout_adopted", "layout_fetched", "raft_stepped", "raft_forwarded", "raft_found", "raft_listed", "raft_page", "raft_joined", "probed", "probed_for", "synced")
     CALL_FIELD_NUMBER: _ClassVar[int]
     SAVED_FIELD_NUMBER: _ClassVar[int]
     LOADED_FIELD_NUMBER: _ClassVar[int]
@@ -179,6 +181,7 @@ class Reply(_message.Message):
     RAFT_FOUND_FIELD_NUMBER: _ClassVar[int]
     RAFT_LISTED_FIELD_NUMBER: _ClassVar[int]
     RAFT_PAGE_FIELD_NUMBER: _ClassVar[int]
+    RAFT_JOINED_FIELD_NUMBER: _ClassVar[int]
     PROBED_FIELD_NUMBER: _ClassVar[int]
     PROBED_FOR_FIELD_NUMBER: _ClassVar[int]
     SYNCED_FIELD_NUMBER: _ClassVar[int]
@@ -200,10 +203,11 @@ class Reply(_message.Message):
     raft_found: RaftFound
     raft_listed: RaftListed
     raft_page: RaftPage
+    raft_joined: RaftJoined
     probed: Probed
     probed_for: ProbedFor
     synced: Sync
-    def __init__(self, call: _Optional[int] = ..., saved: _Optional[_Union[Saved, _Mapping]] = ..., loaded: _Optional[_Union[Loaded, _Mapping]] = ..., beaten: _Optional[_Union[Beaten, _Mapping]] = ..., failed: _Optional[_Union[Failed, _Mapping]] = ..., scanned: _Optional[_Union[Scanned, _Mapping]] = ..., compared: _Optional[_Union[Compared, _Mapping]] = ..., leaves_scanned: _Optional[_Union[LeavesScanned, _Mapping]] = ..., fenced: _Optional[_Union[Fenced, _Mapping]] = ..., floor_raised: _Optional[_Union[FloorRaised, _Mapping]] = ..., keyspaces_changed: _Optional[_Union[KeyspacesChanged, _Mapping]] = ..., layout_adopted: _Optional[_Union[LayoutAdopted, _Mapping]] = ..., layout_fetched: _Optional[_Union[LayoutFetched, _Mapping]] = ..., raft_stepped: _Optional[_Union[RaftStepped, _Mapping]] = ..., raft_forwarded: _Optional[_Union[RaftForwarded, _Mapping]] = ..., raft_found: _Optional[_Union[RaftFound, _Mapping]] = ..., raft_listed: _Optional[_Union[RaftListed, _Mapping]] = ..., raft_page: _Optional[_Union[RaftPage, _Mapping]] = ..., probed: _Optional[_Union[Probed, _Mapping]] = ..., probed_for: _Optional[_Union[ProbedFor, _Mapping]] = ..., synced: _Optional[_Union[Sync, _Mapping]] = ...) -> None: ...
+    def __init__(self, call: _Optional[int] = ..., saved: _Optional[_Union[Saved, _Mapping]] = ..., loaded: _Optional[_Union[Loaded, _Mapping]] = ..., beaten: _Optional[_Union[Beaten, _Mapping]] = ..., failed: _Optional[_Union[Failed, _Mapping]] = ..., scanned: _Optional[_Union[Scanned, _Mapping]] = ..., compared: _Optional[_Union[Compared, _Mapping]] = ..., leaves_scanned: _Optional[_Union[LeavesScanned, _Mapping]] = ..., fenced: _Optional[_Union[Fenced, _Mapping]] = ..., floor_raised: _Optional[_Union[FloorRaised, _Mapping]] = ..., keyspaces_changed: _Optional[_Union[KeyspacesChanged, _Mapping]] = ..., layout_adopted: _Optional[_Union[LayoutAdopted, _Mapping]] = ..., layout_fetched: _Optional[_Union[LayoutFetched, _Mapping]] = ..., raft_stepped: _Optional[_Union[RaftStepped, _Mapping]] = ..., raft_forwarded: _Optional[_Union[RaftForwarded, _Mapping]] = ..., raft_found: _Optional[_Union[RaftFound, _Mapping]] = ..., raft_listed: _Optional[_Union[RaftListed, _Mapping]] = ..., raft_page: _Optional[_Union[RaftPage, _Mapping]] = ..., raft_joined: _Optional[_Union[RaftJoined, _Mapping]] = ..., probed: _Optional[_Union[Probed, _Mapping]] = ..., probed_for: _Optional[_Union[ProbedFor, _Mapping]] = ..., synced: _Optional[_Union[Sync, _Mapping]] = ...) -> None: ...
 
 class Records(_message.Message):
     __slots__ = ("keys", "values", "tombstones", "absent", "value_times", "value_writers", "expiries_ms", "expiry_times", "expiry_writers", "checksums")
@@ -440,8 +444,44 @@ class RaftStep(_message.Message):
     def __init__(self, keyspaces: _Optional[_Iterable[int]] = ..., groups: _Optional[_Iterable[int]] = ..., kinds: _Optional[_Iterable[int]] = ..., receivers: _Optional[_Iterable[int]] = ..., senders: _Optional[_Iterable[int]] = ..., terms: _Optional[_Iterable[int]] = ..., log_terms: _Optional[_Iterable[int]] = ..., indexes: _Optional[_Iterable[int]] = ..., commits: _Optional[_Iterable[int]] = ..., rejects: _Optional[_Iterable[bool]] = ..., hints: _Optional[_Iterable[int]] = ..., read_rounds: _Optional[_Iterable[int]] = ..., contexts: _Optional[_Iterable[bytes]] = ..., entry_counts: _Optional[_Iterable[int]] = ..., entry_terms: _Optional[_Iterable[int]] = ..., entry_indexes: _Optional[_Iterable[int]] = ..., entry_kinds: _Optional[_Iterable[int]] = ..., entry_contents: _Optional[_Iterable[bytes]] = ..., snapshot_places: _Optional[_Iterable[int]] = ..., snapshots: _Optional[_Iterable[_Union[RaftSnapshot, _Mapping]]] = ..., sleeping_keyspaces: _Optional[_Iterable[int]] = ..., sleeping_groups: _Optional[_Iterable[int]] = ..., sleeping_terms: _Optional[_Iterable[int]] = ..., incarnation: _Optional[int] = ...) -> None: ...
 
 class RaftStepped(_message.Message):
-    __slots__ = ()
-    def __init__(self) -> None: ...
+    __slots__ = ("keyspaces", "groups", "members")
+    KEYSPACES_FIELD_NUMBER: _ClassVar[int]
+    GROUPS_FIELD_NUMBER: _ClassVar[int]
+    MEMBERS_FIELD_NUMBER: _ClassVar[int]
+    keyspaces: _containers.RepeatedScalarFieldContainer[int]
+    groups: _containers.RepeatedScalarFieldContainer[int]
+    members: _containers.RepeatedScalarFieldContainer[int]
+    def __init__(self, keyspaces: _Optional[_Iterable[int]] = ..., groups: _Optional[_Iterable[int]] = ..., members: _Optional[_Iterable[int]] = ...) -> None: ...
+
+class RaftJoin(_message.Message):
+    __slots__ = ("keyspaces", "groups", "members", "incarnation")
+    KEYSPACES_FIELD_NUMBER: _ClassVar[int]
+    GROUPS_FIELD_NUMBER: _ClassVar[int]
+    MEMBERS_FIELD_NUMBER: _ClassVar[int]
+    INCARNATION_FIELD_NUMBER: _ClassVar[int]
+    keyspaces: _containers.RepeatedScalarFieldContainer[int]
+    groups: _containers.RepeatedScalarFieldContainer[int]
+    members: _containers.RepeatedScalarFieldContainer[int]
+    incarnation: int
+    def __init__(self, keyspaces: _Optional[_Iterable[int]] = ..., groups: _Optional[_Iterable[int]] = ..., members: _Optional[_Iterable[int]] = ..., incarnation: _Optional[int] = ...) -> None: ...
+
+class RaftJoined(_message.Message):
+    __slots__ = ("outcomes",)
+    OUTCOMES_FIELD_NUMBER: _ClassVar[int]
+    outcomes: _containers.RepeatedCompositeFieldContainer[RaftJoinOutcome]
+    def __init__(self, outcomes: _Optional[_Iterable[_Union[RaftJoinOutcome, _Mapping]]] = ...) -> None: ...
+
+class RaftJoinOutcome(_message.Message):
+    __slots__ = ("admitted", "members", "nodes", "incarnations")
+    ADMITTED_FIELD_NUMBER: _ClassVar[int]
+    MEMBERS_FIELD_NUMBER: _ClassVar[int]
+    NODES_FIELD_NUMBER: _ClassVar[int]
+    INCARNATIONS_FIELD_NUMBER: _ClassVar[int]
+    admitted: bool
+    members: _containers.RepeatedScalarFieldContainer[int]
+    nodes: _containers.RepeatedScalarFieldContainer[str]
+    incarnations: _containers.RepeatedScalarFieldContainer[int]
+    def __init__(self, admitted: bool = ..., members: _Optional[_Iterable[int]] = ..., nodes: _Optional[_Iterable[str]] = ..., incarnations: _Optional[_Iterable[int]] = ...) -> None: ...
 
 class RaftSnapshot(_message.Message):
     __slots__ = ("index", "term", "voters", "voters_outgoing", "learners", "learners_next", "auto_leave", "content")

@@ -1,7 +1,9 @@
 """Claims about `dynakv.node.raft_peers`: whoever lost its directory does not vote in its name."""
 
 from dynakv.core.facts import RAFT_PEER
-from dynakv.node.raft_messages import RaftStep
+from dynakv.core.raft.messages import Kind, Message
+from dynakv.node.raft_loading import member_id
+from dynakv.node.raft_messages import RaftJoin, RaftStep
 from tests.node.cluster import Disk
 from tests.node.raft_nodes import RaftNodes
 
@@ -18,6 +20,8 @@ def test_a_node_that_comes_back_empty_is_no_member_and_nothing_is_lost() -> None
     nodes.put(b"k", b"v")
     nodes.disks["n3"] = Disk()
     nodes.incarnations["n3"] = 77
+    nodes.hold("n1", RaftJoin)
+    nodes.hold("n2", RaftJoin)  # so it stays out, for as long as this test takes
     nodes.restart("n3", starts=1)
     nodes.pass_ms(4_000)
     assert any(note.event == "raft_member_forgot" for note in nodes.notes)
@@ -38,5 +42,8 @@ def test_what_a_peer_says_before_it_is_bound_waits_for_that() -> None:
     nodes = RaftNodes()
     consensus = nodes.nodes["n1"].raft.consensus
     replies: list[object] = []
-    consensus.step("n2", RaftStep([nodes.keyspace_id], [0], [], [], 5), replies.append)
+    sender = member_id(nodes.keyspace_id, "n2")
+    message = Message(Kind.HEARTBEAT, sender=sender, term=9)
+    step = RaftStep([nodes.keyspace_id], [0], [message], [], 5)
+    consensus.step("n2", step, replies.append)
     assert len(replies) == 1

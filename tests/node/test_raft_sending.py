@@ -11,8 +11,7 @@ def offered() -> tuple[RaftNodes, str, str, FetchSnapshot]:
     nodes.put(b"k", b"v")
     leader, follower = nodes.leader(b"k"), nodes.others(b"k")[0]
     group = nodes.member(leader, b"k")
-    member = group.member_of(follower)
-    assert member is not None
+    member = next(m for m, node in group.nodes.items() if node == follower)
     group.offers[member] = Offer(group.state.applied, 0, nodes.now.mono_ms)
     return nodes, leader, follower, FetchSnapshot(*group.where, group.state.applied, 0)
 

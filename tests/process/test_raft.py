@@ -2,6 +2,7 @@
 
 import asyncio
 import functools
+import shutil
 from pathlib import Path
 from random import Random
 
@@ -88,3 +89,53 @@ async def test_every_increment_counts_once_though_nodes_are_killed(tmp_path: Pat
                 await leads_once_asked(clients, place)
             found = await eventually(functools.partial(clients[0].Get, request, timeout=3))
             assert found.value == b"%d" % (CLIENTS * INCREMENTS)
+
+
+async def whole(clients: Clients, place: int) -> None:
+    """Wait until a node is a voter of all groups again, and knows of their leaders."""
+    shown = raft_pb2.ListRaftGroupsRequest(keyspace="log")
+    while True:
+        told = await eventually(functools.partial(clients[place].ListRaftGroups, shown, timeout=3))
+        if len(told.groups) == 4 and all(one.leader and not one.why for one in told.groups):
+            return
+        await asyncio.sleep(0.1)
+
+
+@bounded_by(150)
+async def test_a_node_that_lost_its_directory_is_a_voter_again_and_nothing_is_lost(
+    tmp_path: Path,
+) -> None:
+    with planned(tmp_path) as cluster:
+        configured(cluster, tmp_path)
+        await cluster.start()
+        async with Clients(cluster) as clients:
+            await clients.until_serving()
+            handshake = await clients[0].Handshake(pb.HandshakeRequest())
+            done = 0
+
+            async def count(times: int, places: tuple[int, ...]) -> None:
+                nonlocal done
+                for _ in range(times):
+                    done += 1
+                    request = increment(b"counter", 7, done, handshake.wall_ms)
+                    place = places[done % len(places)]
+                    await eventually(
+                        lambda r=request, p=place: clients[p].Execute(r, timeout=3)  # type: ignore[misc]
+                    )
+
+            await count(20, (0, 1, 2))
+            await asyncio.sleep(6)  # everybody has bound everybody's directory
+            cluster[2].kill()
+            shutil.rmtree(cluster[2].data_dir)
+            await count(20, (0, 1))
+            cluster[2].start()
+            await cluster[2].ready()
+            await count(20, (0, 1))
+            await whole(clients, 2)
+            # The one that came back makes a majority with either of the others.
+            cluster[1].kill()
+            await count(20, (0, 2))
+            request = pb.GetRequest(keyspace="log", key=b"counter")
+            for place in (0, 2):
+                found = await eventually(functools.partial(clients[place].Get, request, timeout=3))
+                assert found.value == b"%d" % done

@@ -12,10 +12,18 @@ from typing import Any
 from msgspec import structs
 
 from dynakv.core import raft_write
+from dynakv.core.raft import replication
 from dynakv.core.raft.messages import Kind, MemberId, Membership
 from dynakv.core.record import Record
 from dynakv.core.state_machine import Session, session_bytes
-from dynakv.node import raft_errands, raft_group, raft_offers, raft_reads, raft_router
+from dynakv.node import (
+    raft_errands,
+    raft_group,
+    raft_offers,
+    raft_peers,
+    raft_reads,
+    raft_router,
+)
 from dynakv.node.messages import Reason
 from dynakv.node.raft_messages import SnapshotPage, Verdict
 from tests.sim.bugs import Patch, patched
@@ -49,6 +57,11 @@ def _new_ids(original: Callable[..., Any], self: raft_errands.CommandErrand) -> 
     number = next(_ATTEMPTS)
     moved = [structs.replace(c, client=c.client ^ number) for c in message.commands]
     return structs.replace(message, commands=moved)
+
+
+def _serve_at_once(self: raft_group.Group, of: Callable[..., None]) -> None:
+    self._confirmed = [(0, reads) for _, reads in self._confirmed]
+    of(self)
 
 
 def _bugs() -> dict[str, list[Patch]]:
@@ -85,6 +98,21 @@ def _bugs() -> dict[str, list[Patch]]:
         "broken_means_nothing_done": [(raft_router, "NOTHING_DONE", frozenset(Reason))],
         "lost_means_nothing_done": [
             (raft_router, "NOTHING_DONE_VERDICTS", frozenset(Verdict)),
+        ],
+        # Who lost its directory takes part as the member that it was.
+        "wiped_member_votes": [
+            (raft_peers.RaftPeers, "stranger", lambda self, *known: False),
+            (raft_peers.RaftPeers, "when_known", lambda self, ks, node, incarnation, then: then()),
+        ],
+        # A leader answers reads without asking whether it still leads.
+        "read_without_quorum": [(replication, "_decides_alone", lambda member: True)],
+        # A read is served from what is applied just then.
+        "read_before_applied": [
+            (
+                raft_group.Group,
+                "_serve_confirmed",
+                lambda self, of=raft_group.Group._serve_confirmed: _serve_at_once(self, of),
+            )
         ],
         "stale_of_any_age": [
             (raft_reads.RaftReads, "fresh_enough", lambda self, group, max_age_ms: True)
