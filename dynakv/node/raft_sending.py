@@ -39,19 +39,19 @@ class RaftSending:
             reply(GONE)
             return
         offer.used_ms = self._ctx.now.mono_ms
-        if message.page == offer.pages - 1 and offer.last_page is not None:
-            reply(offer.last_page)
-        elif message.page != offer.pages:
-            reply(GONE)
-        else:
-            group.when_quiet(partial(self._read, group, member, offer, reply))
+        if message.page == offer.pages:
+            group.when_quiet(partial(self._read, group, member, offer, message.page, reply))
             self._consensus.busy(group.where)
+        else:
+            reply(_page_again(offer, message.page))
 
-    def _read(self, group: Group, member: MemberId, offer: Offer, reply: Reply) -> None:
+    def _read(self, group: Group, member: MemberId, offer: Offer, page: int, reply: Reply) -> None:
         """Read the next page; the group is paused until it is here."""
-        if group.offers.get(member) is not offer:
+        if group.offers.get(member) is not offer or page != offer.pages:
+            # Given up meanwhile, or asked for twice: then it was read for the first who asked.
             group.paused = False
-            reply(GONE)
+            self._consensus.busy(group.where)
+            reply(_page_again(offer, page) if group.offers.get(member) is offer else GONE)
             return
         keyspace, number = group.where
         place = session_keyspace if offer.part is offer.sessions else data_keyspace
@@ -86,3 +86,9 @@ class RaftSending:
 def _offered_to(group: Group, node: str) -> MemberId | None:
     """Return the member of a node that was offered a snapshot."""
     return next((member for member in group.offers if group.nodes.get(member) == node), None)
+
+
+def _page_again(offer: Offer, page: int) -> SnapshotPage:
+    """Return the page that was read last, if it is that one: what it came from may have changed."""
+    again = page == offer.pages - 1
+    return offer.last_page if again and offer.last_page is not None else GONE

@@ -38,6 +38,19 @@ def test_pages_come_in_order_and_the_last_one_again() -> None:
     assert fetch(nodes, leader, follower, first) == GONE
 
 
+def test_a_page_that_is_asked_for_twice_at_once_is_read_once() -> None:
+    nodes, leader, follower, first = offered()
+    fetch(nodes, leader, follower, first)
+    sessions = FetchSnapshot(first.keyspace, first.group, first.index, 1)
+    replies: list[object] = []
+    nodes.put(b"k", b"w", at=leader)  # what was before is kept for the snapshot, and given once
+    for _ in range(2):
+        nodes.nodes[leader].raft.asked(follower, sessions, replies.append)
+    nodes.run()
+    assert len(replies) == 2
+    assert replies[0] == replies[1]
+
+
 def test_nobody_else_and_no_other_snapshot_is_served() -> None:
     nodes, leader, follower, first = offered()
     other = next(n for n in nodes.nodes if n not in (leader, follower))
