@@ -254,7 +254,7 @@ class Consensus:
     def _send(self, group: Group, messages: tuple[Message, ...]) -> None:
         for message in messages:
             peer = group.nodes.get(message.to)
-            if peer is not None:
+            if peer not in (None, self._ctx.node_id):  # who this node was is gone
                 self._outbox.setdefault(peer, []).append((group.where, message))
 
     def _send_frames(self) -> None:
