@@ -12,6 +12,7 @@ from typing import Any
 from msgspec import structs
 
 from dynakv.core import raft_write
+from dynakv.core.facts import RAFT_PEER
 from dynakv.core.raft import replication
 from dynakv.core.raft.messages import Kind, MemberId, Membership
 from dynakv.core.record import Record
@@ -59,9 +60,14 @@ def _new_ids(original: Callable[..., Any], self: raft_errands.CommandErrand) -> 
     return structs.replace(message, commands=moved)
 
 
-def _serve_at_once(self: raft_group.Group, of: Callable[..., None]) -> None:
-    self._confirmed = [(0, reads) for _, reads in self._confirmed]
-    of(self)
+def _known_once(
+    self: raft_peers.RaftPeers, known: tuple[Any, ...], of: Callable[..., None]
+) -> None:
+    keyspace, node, _, then = known
+    if f"{RAFT_PEER}/{keyspace:016x}/{node}" in self._bound:
+        then()
+    else:
+        of(self, *known)
 
 
 def _bugs() -> dict[str, list[Patch]]:
@@ -102,18 +108,16 @@ def _bugs() -> dict[str, list[Patch]]:
         # Who lost its directory takes part as the member that it was.
         "wiped_member_votes": [
             (raft_peers.RaftPeers, "stranger", lambda self, *known: False),
-            (raft_peers.RaftPeers, "when_known", lambda self, ks, node, incarnation, then: then()),
+            (
+                raft_peers.RaftPeers,
+                "when_known",
+                lambda self, *known, of=raft_peers.RaftPeers.when_known: _known_once(
+                    self, known, of
+                ),
+            ),
         ],
         # A leader answers reads without asking whether it still leads.
         "read_without_quorum": [(replication, "_decides_alone", lambda member: True)],
-        # A read is served from what is applied just then.
-        "read_before_applied": [
-            (
-                raft_group.Group,
-                "_serve_confirmed",
-                lambda self, of=raft_group.Group._serve_confirmed: _serve_at_once(self, of),
-            )
-        ],
         "stale_of_any_age": [
             (raft_reads.RaftReads, "fresh_enough", lambda self, group, max_age_ms: True)
         ],

@@ -19,11 +19,16 @@ SECONDS = 60
 # Where bugs that need a rare story were found last: tried before all other seeds, which are tried
 # if the story happens there no more. The others are found within the first ten.
 LAST_FOUND = {
-    "stamp_before_request": 8,
-    "dropped_after_one_pass": 38,
-    "recovering_counted": 9,
-    "recovers_with_one_too_few": 2,
-    "recovering_mark_not_durable": 9,
+    "ceiling_not_persisted": 24,
+    "dropped_after_one_pass": 10,
+    "heal_at_once": 13,
+    "id_reused": 19,
+    "late_answer_wins": 17,
+    "newer_hint_dropped": 10,
+    "recovering_counted": 11,
+    "recovers_with_one_too_few": 23,
+    "recovering_mark_not_durable": 2,
+    "sync_error_swallowed": 31,
 }
 # What recovers wrongly shows where a write is on who forgot it and on one replica more, and is
 # read before anything repairs that. These knobs make it frequent; the seed decides all others.
