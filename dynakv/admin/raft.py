@@ -78,7 +78,8 @@ def as_table(shown: list[GroupView], told: Told) -> str:
     """Return a summary and the groups, for a person."""
     silent = [f"{node}: {said}" for node, said in told.items() if isinstance(said, str)]
     if not shown:
-        return "\n".join(["no keyspace is in Raft mode", *silent])
+        none = "no node answered" if len(silent) == len(told) else "no keyspace is in Raft mode"
+        return "\n".join([none, *silent])
     rows = [["KEYSPACE", "GROUP", "LEADER", "TERM", "COMMIT", "APPLIED", "LAG", "LOG", ""]]
     rows += [_row(view) for view in shown]
     return "\n".join([_summary(shown), *silent, "", *columns(rows, right={1, 3, 4, 5, 7})])

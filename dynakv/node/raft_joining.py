@@ -171,8 +171,8 @@ class RaftJoining:
         change = _next_change(group, wanted)
         if change is not None:
             self._consensus.busy(group.where)
-            group.raft.propose_change(change)
-            self._ctx.note("raft_member_replaced", group=group.where[1], node=wanted.node)
+            if group.raft.propose_change(change) is None:
+                self._ctx.note("raft_member_replaced", group=group.where[1], node=wanted.node)
 
 
 def _next_change(group: Group, wanted: Replacement) -> Change | None:

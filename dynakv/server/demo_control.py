@@ -300,6 +300,8 @@ class Control:
     async def _leaders(self) -> str:
         clients = {name: child.node.client for name, child in self.children.items()}
         told = await raft.told_by(clients, "")
+        if all(isinstance(said, str) for said in told.values()):
+            raise UnreachableError("no node answers")
         return raft.as_table(raft.views(told), told)
 
     async def _any_view(self) -> rings.Ring:

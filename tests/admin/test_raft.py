@@ -52,6 +52,11 @@ def test_groups_without_a_leader_and_members_that_stopped_are_told() -> None:
     assert "n1 stopped: its log was lost" in text
 
 
+def test_nothing_to_show_is_told_apart_from_nobody_who_answers() -> None:
+    assert as_table([], {"n1": said(), "n2": "away"}) == "no keyspace is in Raft mode\nn2: away"
+    assert as_table([], {"n1": "away"}) == "no node answered\nn1: away"
+
+
 def test_json_holds_everything() -> None:
     told = {"n1": said(led(0)), "n2": said(group(0)), "n3": "away"}
     data = json.loads(as_json(views(told), told))  # type: ignore[arg-type]

@@ -31,6 +31,7 @@ def run(line: str, *, with_links: bool = False, state: State = State.KILLED) -> 
         ("get k", "no running node can be reached ('status' shows them)"),
         ("put k v", "no running node can be reached ('status' shows them)"),
         ("ring", "no running node can be reached ('status' shows them)"),
+        ("leaders", "no running node can be reached ('status' shows them)"),
     ],
 )
 def test_a_node_that_does_not_run_is_named(line: str, text: str) -> None:
