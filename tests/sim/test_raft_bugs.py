@@ -18,7 +18,7 @@ FOUND = {
     "lost_means_nothing_done": 15,
     "stale_of_any_age": 10,
     "read_without_quorum": 18,
-    "wiped_member_votes": 11,
+    "wiped_member_votes": 7,
 }
 SEEDS_MAX = 200
 # What needs a rare story: these knobs make it frequent, the seed decides all others.
@@ -27,7 +27,7 @@ FOCUS: dict[str, dict[str, Any]] = {
     "wiped_member_votes": {
         **_ONE_GROUP,
         "faults": ("wipe", "isolate", "isolate", "crash"),
-        "faults_per_s": 2.0,
+        "faults_per_s": 1.0,
     },
     "read_without_quorum": {
         **_ONE_GROUP,
