@@ -11,7 +11,6 @@ import json
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
@@ -20,10 +19,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
+from dynakv.server.ports import HOST, free_ports
 from loadtest import links
 from loadtest.plain import answered, clock
 
-HOST: Final = "127.0.0.1"
 START_S: Final = 60.0
 END_S: Final = 10.0
 TICKS: Final = os.sysconf("SC_CLK_TCK")
@@ -162,15 +161,6 @@ class Processes:
         process = next(p for p in self._started if p.pid == pid)
         process.kill()
         process.wait()
-
-
-def free_ports(count: int) -> list[int]:
-    """Return ports that nobody listened on a moment ago."""
-    with contextlib.ExitStack() as stack:
-        sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
-        for one in sockets:
-            one.bind((HOST, 0))
-        return [one.getsockname()[1] for one in sockets]
 
 
 @contextlib.contextmanager

@@ -9,7 +9,6 @@ default ports of a node, and on 6400 + i for Redis clients, with another base on
 import errno
 import json
 import socket
-from contextlib import ExitStack
 from pathlib import Path
 from typing import Final
 
@@ -17,8 +16,8 @@ import msgspec
 from msgspec import Struct
 
 from dynakv.errors import RefusedError, UsageError
+from dynakv.server.ports import HOST, free_ports
 
-HOST: Final = "127.0.0.1"
 NODES: Final = 3
 NODES_MAX: Final = 16  # processes of one machine; a cluster may have more
 BASE_PORT: Final = 50_050
@@ -93,7 +92,7 @@ def plan(nodes: int | None, base_port: int | None, persist: Path | None) -> Plan
     count = NODES if nodes is None else nodes
     base = BASE_PORT if base_port is None else base_port
     if base == 0:
-        ports = _free_ports(3 * count)
+        ports = free_ports(3 * count)
         return Plan(0, [DemoNode(f"n{i + 1}", *ports[3 * i : 3 * i + 3]) for i in range(count)])
     redis = REDIS_BASE_PORT if base == BASE_PORT else base + REDIS_PORTS_ABOVE
     return Plan(
@@ -168,14 +167,3 @@ def _refuse_change(known: Plan, nodes: int | None, base_port: int | None, persis
             f"--base-port = {base_port}: the nodes in {persist} know each other by the ports of "
             f"--base-port {known.base_port}; leave the flag out, or choose another directory"
         )
-
-
-def _free_ports(count: int) -> list[int]:
-    """Return ports that nobody listens on, all held at once so that they differ."""
-    with ExitStack() as held:
-        ports = []
-        for _ in range(count):
-            probe = held.enter_context(socket.socket())
-            probe.bind((HOST, 0))
-            ports.append(int(probe.getsockname()[1]))
-        return ports

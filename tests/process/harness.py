@@ -8,9 +8,7 @@ stopped one, and a failure carries the end of every node's log.
 import asyncio
 import functools
 import os
-import random
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -25,6 +23,7 @@ import orjson
 from google.rpc.error_details_pb2 import ErrorInfo
 from google.rpc.status_pb2 import Status
 
+from dynakv.server.ports import HOST, free_ports
 from dynakv.v1 import kvstore_pb2 as pb
 from dynakv.v1 import kvstore_pb2_grpc, ring_pb2
 
@@ -32,11 +31,6 @@ WITHIN_S: Final = 30.0  # for one condition; a loaded machine may be slow
 TEST_S: Final = 150.0  # for one test
 CALL_S: Final = 10.0  # for one call of a client
 LOG_LINES: Final = 40  # of each life, in the report of a failure
-
-# Below the ports that the kernel gives to outgoing connections (from 32768): a peer that knocks at
-# the port of a dead node could otherwise be given that very port and keep the node from returning.
-PORTS: Final = range(18_000, 32_000)
-HOST: Final = "127.0.0.1"
 
 ONE, QUORUM, ALL = ring_pb2.LEVEL_ONE, ring_pb2.LEVEL_QUORUM, ring_pb2.LEVEL_ALL
 
@@ -80,22 +74,6 @@ async def until(true: Callable[[], bool], what: str, within_s: float = WITHIN_S)
     while not true():
         assert time.monotonic() < end, f"not within {within_s} s: {what}"
         await asyncio.sleep(0.02)
-
-
-def free_ports(count: int) -> list[int]:
-    """Return ports that nobody listens on."""
-    ports: list[int] = []
-    while len(ports) < count:
-        port = random.choice(PORTS)
-        with socket.socket() as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            try:
-                probe.bind((HOST, port))
-            except OSError:
-                continue
-        if port not in ports:
-            ports.append(port)
-    return ports
 
 
 # --- nodes -----------------------------------------------------------------------------------

@@ -12,7 +12,8 @@ import pytest
 import redis
 import redis.asyncio
 
-from tests.process.harness import HOST, Clients, Cluster, free_ports, planned
+from dynakv.server.ports import HOST, free_ports
+from tests.process.harness import Clients, Cluster, planned
 from tests.resp.harness import World, encoded
 
 pytestmark = pytest.mark.slow

@@ -5,6 +5,7 @@ import pytest
 
 from dynakv.errors import RefusedError, UsageError
 from dynakv.server import demo_plan
+from dynakv.server.ports import HOST, PORTS, free_ports
 
 
 def test_the_default_ports_are_those_of_three_local_nodes() -> None:
@@ -24,6 +25,16 @@ def test_base_port_0_takes_distinct_free_ports() -> None:
     demo_plan.refuse_taken_ports(plan)
     ports = [port for node in plan.nodes for port in (node.client_port, node.peer_port)]
     assert len(set(ports)) == 32
+
+
+def test_free_ports_are_none_that_the_kernel_gives_away_to_connections() -> None:
+    assert set(free_ports(50)) <= set(PORTS)
+    assert PORTS.stop <= 32_768
+
+
+def test_more_ports_than_there_are_is_an_error() -> None:
+    with pytest.raises(OSError, match="no 20000 free ports between 18000 and 31999"):
+        free_ports(20_000)
 
 
 @pytest.mark.parametrize(
@@ -80,7 +91,7 @@ def test_a_persist_that_is_no_directory_is_a_usage_error(tmp_path: Path) -> None
 def test_a_taken_port_is_named_with_the_way_out() -> None:
     plan = demo_plan.plan(1, 0, None)
     with socket.socket() as taken:
-        taken.bind((demo_plan.HOST, plan.nodes[0].peer_port))
+        taken.bind((HOST, plan.nodes[0].peer_port))
         taken.listen()
         with pytest.raises(RefusedError) as refusal:
             demo_plan.refuse_taken_ports(plan)
