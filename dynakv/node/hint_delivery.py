@@ -3,8 +3,9 @@
 One run per target at a time. It takes the groups that may have hints, a few to a page; reads a page
 from disk, sends it as an ordinary `Save`, and removes what the target has now: each row only if it
 still is what was sent, for a newer hint of its key may have been merged into it meanwhile. Then it
-pauses, for as long as the page took and a little more, so that the target's own clients have at
-least half of it. What the target would not take now is tried again later, and later each time.
+pauses, for as long as the page took and a little more (a page that hung counts as a second), so
+that the target's own clients have at least half of it. What the target would not take now is tried
+again later, and later each time.
 
 While a target stays away its hints are looked through a few times per age; those too old are handed
 to anti-entropy.
@@ -231,8 +232,8 @@ class HintDelivery:
     def _go_on(self, run: _Run) -> None:
         """Read the next page, after a pause as long as this one took and a little more."""
         now_ms = self._ctx.now.mono_ms
-        pause_ms = self._ctx.config.hint_pause_ms + now_ms - run.began_ms
-        self._ctx.at(now_ms + pause_ms, partial(self._read, run))
+        took_ms = min(now_ms - run.began_ms, limits.HINT_PAUSE_MS_MAX)
+        self._ctx.at(now_ms + self._ctx.config.hint_pause_ms + took_ms, partial(self._read, run))
 
     def _end(self, run: _Run) -> None:
         """Leave the shelf as the run found it, but for what is gone; plan the next run."""

@@ -98,6 +98,16 @@ def test_between_two_pages_there_is_a_pause_as_long_as_the_page_took_and_more() 
     assert len(pages(cluster)) == 2
 
 
+def test_the_pause_after_a_page_that_hung_is_short() -> None:
+    cluster = away("n3", keys=1_000)
+    cluster.unreachable.clear()
+    cluster.hold("n3", Save)
+    cluster.pass_ms(3_000)
+    cluster.release("n3")
+    cluster.pass_ms(limits.HINT_PAUSE_MS_MAX + 100)
+    assert len(pages(cluster)) > 1
+
+
 def test_a_new_life_delivers_what_former_ones_kept() -> None:
     cluster = away("n3", keys=20)
     cluster.nodes["n1"] = cluster.start("n1", starts=2)
