@@ -90,6 +90,7 @@ class NodeProcess:
         self.peer = f"{HOST}:{peer_port}"
         self.data_dir = directory / node_id
         self.words: Sequence[str] = ()
+        self.program: Sequence[str] = ("-m", "dynakv")
         self._directory = directory
         self._lives: list[subprocess.Popen[bytes]] = []
 
@@ -105,7 +106,7 @@ class NodeProcess:
         `prefix` is a command that runs the node in its own place (with exec).
         """
         assert not self.running, f"{self.node_id} runs already"
-        command = [*prefix, sys.executable, "-m", "dynakv", "start"]
+        command = [*prefix, sys.executable, *self.program, "start"]
         command += self.words if words is None else words
         with self._log(len(self._lives)).open("wb") as log:
             self._lives.append(

@@ -50,6 +50,7 @@ def _without_sessions(
     return None if made is None else structs.replace(made, sessions=[])
 
 
+_READS_ALONE: list[Patch] = [(replication, "_decides_alone", lambda member: True)]
 _ATTEMPTS = count(1)
 
 
@@ -117,7 +118,9 @@ def _bugs() -> dict[str, list[Patch]]:
             ),
         ],
         # A leader answers reads without asking whether it still leads.
-        "read_without_quorum": [(replication, "_decides_alone", lambda member: True)],
+        "read_without_quorum": _READS_ALONE,
+        # Nor does it notice that it leads nobody.
+        "leads_without_quorum": [*_READS_ALONE, (replication, "check_quorum", lambda member: True)],
         "stale_of_any_age": [
             (raft_reads.RaftReads, "fresh_enough", lambda self, group, max_age_ms: True)
         ],

@@ -18,23 +18,26 @@ FOUND = {
     "lost_means_nothing_done": 15,
     "stale_of_any_age": 10,
     "read_without_quorum": 18,
+    "leads_without_quorum": 2,
     "wiped_member_votes": 7,
 }
 SEEDS_MAX = 200
 # What needs a rare story: these knobs make it frequent, the seed decides all others.
 _ONE_GROUP: dict[str, Any] = {"nodes": 3, "replicas": 3, "groups": 1}
+_CUT_OFF: dict[str, Any] = {
+    **_ONE_GROUP,
+    "faults": ("isolate", "one_way", "pause"),
+    "faults_per_s": 1.0,
+    "turn_ms": 0,
+}
 FOCUS: dict[str, dict[str, Any]] = {
     "wiped_member_votes": {
         **_ONE_GROUP,
         "faults": ("wipe", "isolate", "isolate", "crash"),
         "faults_per_s": 1.0,
     },
-    "read_without_quorum": {
-        **_ONE_GROUP,
-        "faults": ("isolate", "one_way", "pause"),
-        "faults_per_s": 1.0,
-        "turn_ms": 0,
-    },
+    "read_without_quorum": _CUT_OFF,
+    "leads_without_quorum": _CUT_OFF,
 }
 
 
