@@ -38,6 +38,7 @@ STAMP_AGE_MS_MAX: Final = 60_000  # an older stamp on a client's write is refuse
 ATTEMPT_MS: Final = 2_000  # one attempt of an operation, where the caller names no deadline
 DEADLINE_MS_MAX: Final = 60_000
 DEADLINE_BUCKET_MS: Final = 50  # deadlines are rounded up to this, so that requests share one
+ANSWER_MS: Final = 2 * DEADLINE_BUCKET_MS  # before the caller's deadline, so that it hears why
 TIMER_BUCKET_MS: Final = 10  # what a node waits for is looked at this often
 HEDGE_MS: Final = 50  # a read asks the remaining replicas after this much silence
 HEDGE_BURST_KEYS: Final = 1_000  # at once: what is under way when a replica stops

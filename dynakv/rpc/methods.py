@@ -51,8 +51,14 @@ def unary(
 
 
 def timeout_ms(context: Context) -> int:
-    """Return what is left of the caller's deadline, at most DEADLINE_MS_MAX; 0 without one."""
+    """Return how long the node may take, at most DEADLINE_MS_MAX; 0 where the caller sets no end.
+
+    It is a little less than what is left of the caller's deadline, so that the caller is told what
+    was wrong and whether anything was done: its own end of waiting says neither.
+    """
     left = cast("float | None", context.time_remaining())  # the published type forgets None
     if left is None:
         return 0
-    return min(max(1, int(left * 1000)), limits.DEADLINE_MS_MAX)
+    left_ms = int(left * 1000)
+    left_ms -= min(limits.ANSWER_MS, left_ms // 4)
+    return min(max(1, left_ms), limits.DEADLINE_MS_MAX)

@@ -41,9 +41,9 @@ from dynakv.sim.linearizability_history import Recorder, operations, parsed
 from dynakv.sim.linearizability_models import APPEND, CAS_REGISTER
 from dynakv.v1 import raft_pb2
 from tests.process.harness import Clients, Cluster, NodeProcess, planned
+from tests.process.raft_nodes import KEYSPACE, configured, links_of
 from tests.sim.raft_bugs import BUGS
 
-KEYSPACE: Final = "log"
 GROUPS: Final = 2
 REGISTERS, TEXTS = 4, 2  # keys of a history
 CLIENTS: Final = 10  # all of them use these keys
@@ -273,17 +273,11 @@ async def _of_one_cluster(
 ) -> AsyncGenerator[Judged]:
     """Yield the histories of one cluster."""
     with planned(directory) as cluster:
-        async with Links({node.node_id: node.peer for node in cluster.nodes}) as links:
-            for node in cluster.nodes:
-                via = [f'{peer} = "{where}"' for peer, where in links.via(node.node_id).items()]
-                file = directory / f"{node.node_id}.toml"
-                file.write_text(
-                    f"[[keyspaces]]\nname = '{KEYSPACE}'\nmode = 'raft'\ngroups = {plan.groups}\n"
-                    f"[peers]\nvia = {{ {', '.join(via)} }}\n"
-                )
-                node.words = [*node.words, "--config", str(file)]
-                if plan.broken is not None:
-                    node.program = ["-m", "tests.process.broken_node", plan.broken]
+        async with links_of(cluster) as links:
+            program = (
+                () if plan.broken is None else ("-m", "tests.process.broken_node", plan.broken)
+            )
+            configured(cluster, directory, groups=plan.groups, links=links, program=program)
             await cluster.start()
             async with Clients(cluster) as stubs:
                 await stubs.until_serving()

@@ -10,20 +10,12 @@ import pytest
 
 from dynakv.v1 import kvstore_pb2 as pb
 from dynakv.v1 import raft_pb2
-from tests.process.harness import Clients, Cluster, bounded_by, eventually, planned
+from tests.process.harness import Clients, bounded_by, eventually, planned
+from tests.process.raft_nodes import configured
 
 pytestmark = pytest.mark.slow
 INCREMENTS = 60
 CLIENTS = 4
-RAFT = "[[keyspaces]]\nname = 'log'\nmode = 'raft'\ngroups = 4\n"
-
-
-def configured(cluster: Cluster, directory: Path) -> None:
-    """Give every node the Raft keyspace."""
-    for node in cluster.nodes:
-        file = directory / f"{node.node_id}.toml"
-        file.write_text(RAFT)
-        node.words = [*node.words, "--config", str(file)]
 
 
 def increment(key: bytes, client: int, sequence: int, issued_ms: int) -> pb.ExecuteRequest:

@@ -3,6 +3,7 @@
 from types import SimpleNamespace
 from typing import Any
 
+from dynakv import limits
 from dynakv.core.keyspaces import AlterKeyspace, CreateKeyspace, DropKeyspace
 from dynakv.core.layout import KeyspaceSettings, Level
 from dynakv.errors import Failure, Kind
@@ -47,7 +48,7 @@ def test_changes_reach_the_node_and_their_epoch_comes_back(inbox: Any, run: Any)
     assert inbox.asked == [
         CreateKeyspace(KeyspaceSettings("k", groups=16), 4, CHANGE_MS),
         AlterKeyspace("k", Level.ONE, timeout_ms=CHANGE_MS),
-        DropKeyspace("k", timeout_ms=3_000),
+        DropKeyspace("k", timeout_ms=3_000 - limits.ANSWER_MS),
     ]
 
 

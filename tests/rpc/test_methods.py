@@ -20,13 +20,14 @@ class Caller:
     ("left", "expected"),
     [
         (None, 0),
-        (1.5, 1_500),
+        (1.5, 1_500 - limits.ANSWER_MS),
+        (0.1, 75),
         (0.0, 1),  # 0 would mean "no deadline" to the node
         (-3.0, 1),
         (1e9, limits.DEADLINE_MS_MAX),
     ],
 )
-def test_the_deadline_is_whole_milliseconds_within_bounds(
+def test_the_node_ends_a_little_before_the_caller_within_bounds(
     left: float | None, expected: int
 ) -> None:
     assert timeout_ms(Caller(left)) == expected  # type: ignore[arg-type]

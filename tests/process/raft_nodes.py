@@ -1,0 +1,34 @@
+"""A cluster of real nodes with a keyspace in Raft mode, for the tests of it."""
+
+from pathlib import Path
+from typing import Final
+
+from dynakv.server.demo_links import Links
+from tests.process.harness import Cluster
+
+KEYSPACE: Final = "log"
+
+
+def links_of(cluster: Cluster) -> Links:
+    """Return proxies between the nodes; use them with `async with`."""
+    return Links({node.node_id: node.peer for node in cluster.nodes})
+
+
+def configured(
+    cluster: Cluster,
+    directory: Path,
+    *,
+    groups: int = 4,
+    replicas: int = 3,
+    links: Links | None = None,
+) -> None:
+    """Give every node the Raft keyspace; `links`: they find each other by these proxies."""
+    for node in cluster.nodes:
+        text = f"[[keyspaces]]\nname = '{KEYSPACE}'\nmode = 'raft'\n"
+        text += f"groups = {groups}\nreplicas = {replicas}\n"
+        if links is not None:
+            via = [f'{peer} = "{where}"' for peer, where in links.via(node.node_id).items()]
+            text += f"[peers]\nvia = {{ {', '.join(via)} }}\n"
+        file = directory / f"{node.node_id}.toml"
+        file.write_text(text)
+        node.words = [*node.words, "--config", str(file)]
