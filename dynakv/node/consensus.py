@@ -235,11 +235,16 @@ class Consensus:
     def _compact(self, group: Group) -> None:
         """Forget old entries, a few at a time; who lags further behind gets a snapshot."""
         log, config = group.raft.member.log, self._ctx.config
+        bytes_max = min(config.raft_log_bytes_max, limits.RAFT_LOGS_BYTES_MAX // len(self.groups))
+        end = log.offset
         if log.applied - log.offset > config.raft_log_entries_max:
-            keep = log.applied - config.raft_log_entries_kept
+            end = log.applied - config.raft_log_entries_kept
+        if log.bytes > bytes_max:
+            end = max(end, log.index_within(bytes_max * 3 // 4))
+        if end > log.offset:
             # A snapshot under way goes on where the kept log begins.
-            keep = min([keep, *(offer.index for offer in group.offers.values())])
-            group.raft.compact(min(keep, log.offset + limits.RAFT_COMPACTED_MAX))
+            end = min([end, *(offer.index for offer in group.offers.values())])
+            group.raft.compact(min(end, log.offset + limits.RAFT_COMPACTED_MAX))
 
     def _see_leader(self, group: Group) -> None:
         leader = group.leader

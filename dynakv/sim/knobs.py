@@ -114,6 +114,7 @@ class Knobs:
     raft_attempt_ms: int = 1_000
     raft_log_entries_max: int = 4_096
     raft_log_entries_kept: int = 1_024
+    raft_log_bytes_max: int = 16 << 20
     # --- drawn by `_with_extras`
     repair_page_rows: int = 1_024
     repair_settle_ms: int = 1_000
@@ -178,6 +179,7 @@ class Knobs:
             raft_attempt_ms=self.raft_attempt_ms,
             raft_log_entries_max=self.raft_log_entries_max,
             raft_log_entries_kept=self.raft_log_entries_kept,
+            raft_log_bytes_max=self.raft_log_bytes_max,
             gossip=self.gossip,
         )
 

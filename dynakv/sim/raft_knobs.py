@@ -31,4 +31,5 @@ def draw_raft(seed: int, seconds: int, nodes: int | None = None) -> Knobs:
         raft_log_entries_kept=kept_max // random.choice((2, 4)),
     )
     # Behind all other draws, so that those stay what they were for their seeds.
-    return replace(made, faults=(*faults, "wipe")) if random.random() < 0.6 else made
+    made = replace(made, faults=(*faults, "wipe")) if random.random() < 0.6 else made
+    return replace(made, raft_log_bytes_max=random.choice((2_000, 16 << 20, 16 << 20)))

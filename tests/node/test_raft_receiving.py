@@ -48,6 +48,18 @@ def test_a_follower_behind_the_log_receives_what_the_others_have() -> None:
     assert nodes.value(b"k", at=follower) == b"after"
 
 
+def test_the_log_is_bounded_in_bytes_too() -> None:
+    nodes = RaftNodes(config={"raft_log_bytes_max": 10_000})
+    for i in range(60):
+        nodes.put(b"k", b"x" * 1_000)
+        nodes.put(b"k", b"%d" % i)
+    for node_id in nodes.nodes:
+        log = nodes.member(node_id, b"k").raft.member.log
+        assert 5_000 < log.bytes <= 12_000
+        assert log.offset > 80
+    assert nodes.value(b"k") == b"59"
+
+
 def test_the_generation_before_is_removed() -> None:
     nodes, _, follower = behind()
     group = nodes.group_of(b"k")

@@ -212,6 +212,16 @@ class Log:
         self.snapshot = snapshot
         self._snapshot_in_progress = False
 
+    def index_within(self, bytes_max: int) -> int:
+        """Return up to where the oldest entries must go for the others to weigh so little."""
+        over, index = self.bytes - bytes_max, self.offset
+        for entry in self._entries:
+            if over <= 0:
+                break
+            over -= len(entry.data)
+            index = entry.index
+        return index
+
     def compact(self, index: int) -> int:
         """Forget the entries up to `index`, at most those applied and durable; return how many."""
         index = min(index, self.applied, self.stable)

@@ -81,6 +81,12 @@ def test_compaction_keeps_the_last_term_and_stops_at_what_is_applied() -> None:
     assert kept.compact(1) == 0
 
 
+def test_what_must_go_for_the_rest_to_weigh_so_little() -> None:
+    kept = log()
+    kept.append([Entry(1, i, data=b"x" * 10) for i in range(1, 6)])
+    assert [kept.index_within(limit) for limit in (50, 49, 30, 29, 0)] == [0, 1, 2, 3, 5]
+
+
 def test_a_snapshot_replaces_the_log_and_nothing_is_applied_before_it_is_in_place() -> None:
     kept = log(1, 1)
     kept.restore(Snapshot(9, 3, Membership()))
