@@ -1,12 +1,13 @@
 """`python -m loadtest.compare`: DynaKV beside redis-server and etcd, in one go.
 
-Starts three DynaKV nodes, and where they are installed one redis-server and three etcd members, all
-with durable writes, and measures one after the other in each round, so that a machine that others
-use as well slows all alike. Then open loops at a given rate, a replica that stands still, overload,
-and how the cost of DynaKV grows with nodes, keys and shard groups. Writes JSON, SVG and Markdown to
-`--output`; `--docs FILE` puts the tables into a page, between its `<!-- compare -->` marks.
+Starts three DynaKV nodes, three more whose keyspace is in Raft mode, and where they are installed
+one redis-server and three etcd members, all with durable writes, and measures one after the other
+in each round, so that a machine that others use as well slows all alike. Then open loops at a given
+rate, a replica that stands still, overload, and how the cost of DynaKV grows with nodes, keys and
+shard groups. Writes JSON, SVG and Markdown to `--output`; `--docs FILE` puts the tables into a
+page, between its `<!-- compare -->` marks.
 
-    python -m loadtest.compare                        about 10 minutes
+    python -m loadtest.compare                        about 12 minutes
     python -m loadtest.compare --quick                about 2
     python -m loadtest.compare --only compare --scenarios base,16 --with other=127.0.0.1:7100
     python -m loadtest.compare --only grow --grow keys
@@ -22,6 +23,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -31,6 +33,7 @@ from loadtest.plain import Shape
 from loadtest.systems import NotThereError, Processes, System
 
 SECTIONS: Final = ("compare", "open", "grow")
+SYSTEMS: Final = ("dynakv", "raft", "redis", "etcd")
 GROWS: Final = ("nodes", "keys", "groups")
 KEYS_BYTES_MAX: Final = 64 << 20  # values of all keys of one load
 Running = tuple[System, Processes | None]
@@ -80,7 +83,7 @@ def parser() -> argparse.ArgumentParser:
     add = made.add_argument
     add("--quick", action="store_true")
     add("--only", type=_among(SECTIONS), default=SECTIONS, metavar="SECTION,...")
-    add("--systems", type=_among(("dynakv", "redis", "etcd")), default=("dynakv", "redis", "etcd"))
+    add("--systems", type=_among(SYSTEMS), default=SYSTEMS, metavar="NAME,...")
     add(
         "--with",
         dest="others",
@@ -183,6 +186,7 @@ def say(text: str) -> None:
 def _started(options: argparse.Namespace, stack: contextlib.ExitStack) -> Iterator[Running]:
     starts: dict[str, Any] = {
         "dynakv": systems.dynakv,
+        "raft": partial(systems.dynakv, raft=True),
         "redis": systems.redis,
         "etcd": systems.etcd,
     }
@@ -190,7 +194,7 @@ def _started(options: argparse.Namespace, stack: contextlib.ExitStack) -> Iterat
         try:
             yield stack.enter_context(starts[name]())
         except NotThereError as error:
-            if name == "dynakv":
+            if name in {"dynakv", "raft"}:
                 raise
             say(f"left out: {error}")
     for other in options.others:
@@ -218,7 +222,7 @@ def _compared(
                 for row in asyncio.run(_both_kinds(system, shape, plan)):
                     row.update(scenario=scenario, system=system.name, round=number)
                     say(
-                        f"{scenario:10} {system.name:8} {row['kind']}:"
+                        f"{scenario:10} {system.name:11} {row['kind']}:"
                         f" {row['per_second']:10,.0f}/s, p99 {row['p99_ms']:.1f} ms"
                     )
                     yield row

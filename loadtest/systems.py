@@ -44,6 +44,8 @@ class System:
     down: int | None = None  # the place of the node that was ended
     version: str = ""
     clients: list[str] = field(default_factory=list)  # of DynaKV: where gRPC is spoken
+    commands: list[list[str]] = field(default_factory=list)  # of DynaKV: what starts each node
+    environment: dict[str, str] = field(default_factory=dict)
 
     @property
     def serving(self) -> list[str]:
@@ -164,25 +166,34 @@ class Processes:
 
 
 @contextlib.contextmanager
-def dynakv(nodes: int = 3, groups: int | None = None) -> Iterator[tuple[System, Processes]]:
-    """Run DynaKV nodes as they are without any settings, beside the Redis door."""
+def dynakv(
+    nodes: int = 3, groups: int | None = None, *, raft: bool = False, serves: bool = True
+) -> Iterator[tuple[System, Processes]]:
+    """Run DynaKV nodes with a Redis door, else as they are without any settings.
+
+    With `raft` the default keyspace is in Raft mode; without `serves` the block begins at once.
+    """
     with _folder("dynakv") as folder, Processes(folder) as processes:
         ports = free_ports(3 * nodes)
         members = ",".join(f"n{i}={HOST}:{ports[3 * i]}" for i in range(nodes))
-        environment = {}
+        keyspace: dict[str, object] = {"name": "default"}
+        if raft:
+            keyspace["mode"] = "raft"
         if groups is not None:
-            keyspace = {"name": "default", "groups": groups}
-            environment["DYNAKV__KEYSPACES"] = json.dumps([keyspace])
-        system = System("DynaKV", "resp", [], directory=folder)
+            keyspace["groups"] = groups
+        system = System("DynaKV Raft" if raft else "DynaKV", "resp", [], directory=folder)
+        system.environment = {"DYNAKV__KEYSPACES": json.dumps([keyspace])}
         for i in range(nodes):
             words = ["start", "--node-id", f"n{i}", "--data-dir", str(folder / f"n{i}")]
             words += ["--cluster", members, "--listen-client", f"{HOST}:{ports[3 * i + 1]}"]
             words += ["--listen-redis", f"{HOST}:{ports[3 * i + 2]}"]
-            command = [sys.executable, "-m", "dynakv", *words]
-            system.pids.append(processes.start(f"n{i}", command, environment))
+            system.commands.append([sys.executable, "-m", "dynakv", *words])
             system.addresses.append(f"{HOST}:{ports[3 * i + 2]}")
             system.clients.append(f"{HOST}:{ports[3 * i + 1]}")
-        asyncio.run(until_writable(system, processes))
+        for i in range(nodes):
+            system.pids.append(processes.start(f"n{i}", system.commands[i], system.environment))
+        if serves:
+            asyncio.run(until_writable(system, processes))
         system.version = "this revision"
         yield system, processes
 

@@ -23,7 +23,7 @@ def test_without_options_everything_is_measured() -> None:
     options = compare.parser().parse_args([])
     assert options.only == ("compare", "open", "grow")
     assert options.grow == ("nodes", "keys", "groups")
-    assert options.systems == ("dynakv", "redis", "etcd")
+    assert options.systems == ("dynakv", "raft", "redis", "etcd")
     assert (options.rate, options.others, options.scenarios) == (5_000, [], None)
 
 
