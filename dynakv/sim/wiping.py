@@ -1,8 +1,8 @@
 """A fault of Raft mode: a process loses its data directory, and comes back with an empty one.
 
 Within the budget: one member of a group may forget at a time. So the one before must be a voter of
-all its groups again, and everybody must have bound everybody's incarnation, by which the others
-know that it has forgotten.
+all its groups again, and everybody must know everybody's incarnation by which the others know that
+it has forgotten: one that came back empty takes itself for a founder until it is told.
 """
 
 from collections.abc import Sequence
@@ -38,11 +38,24 @@ def _whole(process: Process, keyspace_id: int, processes: Sequence[Process]) -> 
     ctx, consensus = process.node.context, process.node.raft.consensus
     if consensus.stopped or len(consensus.groups) < sum(ctx.by_id[keyspace_id].held):
         return False
-    bound = {name for name in process.disk.facts if name.startswith(f"{RAFT_PEER}/")}
-    names = [f"{RAFT_PEER}/{keyspace_id:016x}/{p.name}" for p in processes if p is not process]
-    return bound.issuperset(names) and all(
+    others = [other for other in processes if other is not process]
+    return all(_counts(process, other, keyspace_id) for other in others) and all(
         group.raft.member.id in group.state.membership.voters
         and not group.state.membership.joint
         and not group.state.membership.learners
         for group in consensus.groups.values()
     )
+
+
+def _counts(process: Process, other: Process, keyspace_id: int) -> bool:
+    """Say whether another process takes this one's incarnation for that of its members."""
+    if process.node is None or other.node is None:
+        return False
+    fact = other.disk.facts.get(f"{RAFT_PEER}/{keyspace_id:016x}/{process.name}", b"")
+    for where, group in process.node.raft.consensus.groups.items():
+        theirs = other.node.raft.consensus.groups.get(where)
+        if theirs is not None:
+            bound = theirs.incarnations.get(group.raft.member.id, int.from_bytes(fact, "big"))
+            if bound != process.disk.incarnation:
+                return False
+    return True
