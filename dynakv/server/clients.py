@@ -16,7 +16,7 @@ Waiting = tuple[int, ClientMessage | PeerMessage, str | None, float]
 class _Caller:
     """A client's message that is not answered, or not wholly."""
 
-    __slots__ = ("answer", "extra", "left", "wave", "waves")
+    __slots__ = ("answer", "extra", "left", "left_s", "wave", "waves")
 
     def __init__(
         self, answer: Callable[[ClientReply], None], left: int, extra: int, waves: Waves[Waiting]
@@ -25,7 +25,8 @@ class _Caller:
         self.left = left  # entries unanswered
         self.extra = extra  # keys that its bytes weigh
         self.waves = waves  # where it waited
-        self.wave = 0  # which it left with
+        self.wave = 0  # which it left with ...
+        self.left_s = 0.0  # ... and when
 
 
 class Clients:
@@ -77,10 +78,11 @@ class Clients:
         number = waves.begin(now_s)
         while waves.queue:
             waiting = waves.take()
-            self._callers[waiting[0]].wave = number
+            caller = self._callers[waiting[0]]
+            caller.wave, caller.left_s = number, now_s
             yield waiting
 
-    def answer(self, call: int, reply: ClientReply) -> bool:
+    def answer(self, call: int, reply: ClientReply, now_s: float) -> bool:
         """Take a reply, which may be a part, to whoever asked; False: `call` is none of theirs."""
         caller = self._callers.get(call)
         if caller is None:
@@ -93,7 +95,7 @@ class Clients:
         else:
             del self._callers[call]
             waves.admission.answered(count + caller.extra)
-        waves.answered(caller.wave, count)
+        waves.answered(caller.wave, count, now_s - caller.left_s)
         caller.answer(reply)
         return True
 

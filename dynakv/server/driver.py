@@ -351,7 +351,8 @@ class Driver:
         self._schedule()
 
     def _answer(self, call: int, reply: object) -> None:
-        if not self._clients.answer(call, reply):  # type: ignore[arg-type]
+        now_s = self._loop.time()
+        if not self._clients.answer(call, reply, now_s):  # type: ignore[arg-type]
             self._peer_keys -= self._peer_call_keys.pop(call)
             self._answers.pop(call)(reply)  # type: ignore[arg-type]
 

@@ -7,8 +7,10 @@ commit (DeWitt et al., "Implementation techniques for main memory database syste
 whole way, not for the disk alone, as Nagle's algorithm does it for TCP (RFC 896). A node with
 nothing under way hands over at once; the slower it is, the more it hands over at a time.
 
-Nothing waits longer than WAVE_HOLD_MS for what left before it: a replica that is slow to answer one
-request must not be slow for all. And more than WAVE_KEYS_MIN keys need not wait, since a larger
+Nothing waits longer for what left before it than requests of late took to be answered, and never
+longer than WAVE_HOLD_MS_MAX: a replica that is slow to answer one request must not be slow for all.
+A shorter wait would let waves fall apart where the answers come from several leaders, each of which
+is done at another moment. And more than WAVE_KEYS_MIN keys need not wait, since a larger
 wave is hardly cheaper per key: then several are under way.
 
 Reads and writes wait apart. Who sends on one connection orders what must be ordered himself.
@@ -29,7 +31,15 @@ class Waves(Generic[T]):
     Times are seconds of one monotonic clock. Invariant: `waiting_keys` is the sum over `queue`.
     """
 
-    __slots__ = ("_hold_until_s", "_number", "_under_way", "admission", "queue", "waiting_keys")
+    __slots__ = (
+        "_hold_until_s",
+        "_number",
+        "_typical_s",
+        "_under_way",
+        "admission",
+        "queue",
+        "waiting_keys",
+    )
 
     def __init__(self, now_ms: int) -> None:
         """Begin with nothing under way."""
@@ -39,6 +49,7 @@ class Waves(Generic[T]):
         self._number = 0  # of the wave that left last
         self._under_way = 0  # its keys that are not answered yet
         self._hold_until_s = 0.0
+        self._typical_s = 0.0  # how long keys took to be answered, of late
 
     def append(self, request: T, keys: int) -> None:
         """Let a request wait for the next wave."""
@@ -58,7 +69,8 @@ class Waves(Generic[T]):
         """Begin a wave and return its number."""
         self._number += 1
         self._under_way = 0
-        self._hold_until_s = now_s + limits.WAVE_HOLD_MS / 1000
+        hold_ms = min(max(self._typical_s * 1000, limits.WAVE_HOLD_MS_MIN), limits.WAVE_HOLD_MS_MAX)
+        self._hold_until_s = now_s + hold_ms / 1000
         return self._number
 
     def take(self) -> T:
@@ -68,7 +80,9 @@ class Waves(Generic[T]):
         self._under_way += keys
         return request
 
-    def answered(self, number: int, keys: int) -> None:
-        """Count keys of a wave as answered."""
+    def answered(self, number: int, keys: int, took_s: float) -> None:
+        """Count keys of a wave as answered, so long after they had left."""
+        weight = min(keys / limits.WAVE_TYPICAL_KEYS, 1.0)
+        self._typical_s += (took_s - self._typical_s) * weight
         if number == self._number:
             self._under_way -= keys

@@ -526,7 +526,7 @@ def test_clients_leave_when_nothing_is_answered_and_reads_not_behind_writes() ->
         assert [what for what, _ in shell.fake.told] == ["client", "client"]
         shell.fake.told.clear()
         shell.driver.client(get(), ignore)
-        await asyncio.sleep(limits.WAVE_HOLD_MS / 1000 - 0.0005)
+        await asyncio.sleep(limits.WAVE_HOLD_MS_MIN / 1000 - 0.0005)
         assert shell.fake.told == []
         await asyncio.sleep(0.001)
         assert [what for what, _ in shell.fake.told] == ["client"]
