@@ -27,6 +27,7 @@ from dynakv.node.messages import (
     Reason,
     Saved,
 )
+from dynakv.node.raft_messages import RaftStepped
 from dynakv.rpc import codec, status
 from dynakv.rpc.methods import Context, Method, unary
 from dynakv.rpc.ports import Inbox
@@ -139,6 +140,7 @@ class _Stream:
         self._bytes = 0  # in `_replies`
         self._filled = asyncio.Event()
         self._emptied = asyncio.Event()
+        self._later: asyncio.TimerHandle | None = None
         self._closed = False
 
     def take(self, frame: codec.Frame) -> None:
@@ -174,6 +176,9 @@ class _Stream:
                 # the current one are all there.
                 await self._filled.wait()
                 self._filled.clear()
+                if self._later is not None:
+                    self._later.cancel()
+                    self._later = None
                 while self._replies:
                     await self._context.write(codec.frame(self._inbox.header(), self._gather()))
                     self._emptied.set()
@@ -192,7 +197,17 @@ class _Stream:
             part = codec.reply_part(call, Failed(Reason.BROKEN))
         self._replies.append(part)
         self._bytes += len(part)
-        self._filled.set()
+        if isinstance(reply, RaftStepped) and not reply.strangers:
+            self._answer_later()
+        else:
+            self._filled.set()
+
+    def _answer_later(self) -> None:
+        """Let a reply that says nothing but that its ask was taken travel with others."""
+        if self._later is None:
+            self._later = asyncio.get_running_loop().call_later(
+                limits.TAKEN_REPLY_MS / 1000, self._filled.set
+            )
 
     def _gather(self) -> list[bytes]:
         parts: list[bytes] = []
