@@ -19,6 +19,7 @@ class Config(Struct, frozen=True, gc=False):
     check_quorum: bool = True  # a leader without a majority steps down; followers hold to a leader
     step_down_on_removal: bool = True
     read_leases: bool = False  # answer reads without a round: trusts clocks, needs check_quorum
+    eager_commits: bool = False  # tell followers at once, not with the next append or heartbeat
     forward_proposals: bool = True  # followers pass proposals on to the leader
     validate_changes: bool = True  # refuse a membership change that cannot be applied as things are
     changes_need_own_commit: bool = True  # no change before an entry of the leader's own term

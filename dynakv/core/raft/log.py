@@ -114,8 +114,12 @@ class Log:
 
     def slice(self, low: int, high: int, bytes_max: int) -> tuple[Entry, ...]:
         """Return the entries of [low, high) within `bytes_max`, one at least."""
+        return limited(self.between(low, high), bytes_max)
+
+    def between(self, low: int, high: int) -> Sequence[Entry]:
+        """Return the entries of [low, high)."""
         assert self.first <= low <= high <= self.last + 1, (low, high, self.describe())
-        return limited(self._entries[low - self.offset - 1 : high - self.offset - 1], bytes_max)
+        return self._entries[low - self.offset - 1 : high - self.offset - 1]
 
     def entries_from(self, low: int, bytes_max: int) -> tuple[Entry, ...]:
         """Return the entries from `low` on, within `bytes_max`."""

@@ -2,7 +2,16 @@
 
 from dynakv.core.raft.log import payload_bytes
 from dynakv.core.raft.member import Member
-from dynakv.core.raft.messages import NOBODY, Entry, Kind, MemberId, Message, ReadState, Refusal
+from dynakv.core.raft.messages import (
+    NOBODY,
+    Entry,
+    EntryKind,
+    Kind,
+    MemberId,
+    Message,
+    ReadState,
+    Refusal,
+)
 from dynakv.core.raft.progress import Flow, Progress
 
 
@@ -115,16 +124,32 @@ def handle_append_reply(member: Member, message: Message, progress: Progress) ->
 
 
 def _go_on(member: Member, sender: MemberId, progress: Progress) -> None:
-    """Commit and send what the progress of one member allows."""
+    """Commit and send what the progress of one member allows.
+
+    That something was committed need not be told by a message of its own: only the leader answers
+    for it. A change of members is, so that those learn of it who are about to leave.
+    """
+    before = member.log.committed
     if maybe_commit(member):
-        broadcast_append(member)
-    elif sender != member.id and progress.can_bump_commit(member.log.committed):
+        if member.config.eager_commits or _changes_members(member, before):
+            broadcast_append(member)
+    elif (
+        member.config.eager_commits
+        and sender != member.id
+        and progress.can_bump_commit(member.log.committed)
+    ):
         send_append(member, sender)
     if sender != member.id:
         while send_append(member, sender, even_empty=False):  # bounded by what may be in flight
             pass
     if sender == member.transferee and progress.match == member.log.last:
         member.send(Kind.TIMEOUT_NOW, sender)
+
+
+def _changes_members(member: Member, before: int) -> bool:
+    """Say whether what was committed behind an index changes who the members are."""
+    log = member.log
+    return any(e.kind is not EntryKind.NORMAL for e in log.between(before + 1, log.committed + 1))
 
 
 def handle_heartbeat_reply(member: Member, message: Message, progress: Progress) -> None:

@@ -209,6 +209,7 @@ class Interaction:
             pre_vote=flag("prevote"),
             check_quorum=flag("checkquorum"),
             step_down_on_removal=flag("step-down-on-removal"),
+            eager_commits=True,
             read_leases=options.get("read-only") == ["lease-based"],
             validate_changes=not flag("disable-conf-change-validation"),
             changes_need_own_commit=False,

@@ -74,6 +74,8 @@ def test_compaction_reaches_only_what_is_applied() -> None:
 
 def test_a_group_may_sleep_when_everybody_has_applied_everything() -> None:
     g = group(1, 2, 3)
+    g.nodes[1].tick()  # its heartbeat says what is committed
+    g.settle()
     assert all(node.may_sleep() for node in g.nodes.values())
     g.away = {3}
     g.nodes[1].propose([b"x"])

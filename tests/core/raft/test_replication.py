@@ -1,6 +1,7 @@
 """The leader's side: appends, snapshots, heartbeats, reads (dissertation, 3.5, 3.10, 6.4)."""
 
 from dynakv.core.raft.member import Role
+from dynakv.core.raft.membership import Change, ChangeKind, MemberChange
 from dynakv.core.raft.messages import Kind, MemberId, Message, ReadState, Refusal, Snapshot
 from dynakv.core.raft.progress import Flow
 from tests.core.raft.group import group, ids, member
@@ -12,10 +13,38 @@ def data_of(entries) -> list[bytes]:
     return [e.data for e in entries if e.data]
 
 
+def test_followers_learn_what_is_committed_with_the_next_message_unless_told_at_once() -> None:
+    g = group(1, 2, 3)
+    g.nodes[1].propose([b"a"])
+    g.settle()
+    assert g.kinds() == [Kind.APPEND] * 2 + [Kind.APPEND_REPLY] * 2
+    assert data_of(g.applied[1]) == [b"a"]
+    assert data_of(g.applied[2]) == []
+    g.nodes[1].propose([b"b"])
+    g.settle()
+    assert data_of(g.applied[2]) == [b"a"]
+    g.nodes[1].tick()
+    g.settle()
+    assert data_of(g.applied[2]) == data_of(g.applied[3]) == [b"a", b"b"]
+    eager = group(1, 2, 3, eager_commits=True)
+    eager.nodes[1].propose([b"a"])
+    eager.settle()
+    assert data_of(eager.applied[2]) == data_of(eager.applied[3]) == [b"a"]
+
+
+def test_a_change_of_members_is_told_at_once() -> None:
+    g = group(1, 2, 3)
+    assert g.nodes[1].propose_change(Change((MemberChange(ChangeKind.REMOVE, THREE),))) is None
+    g.settle()
+    assert 3 not in g.nodes[3].member.tracker.membership.voters
+
+
 def test_what_is_proposed_is_applied_everywhere_in_one_order() -> None:
     g = group(1, 2, 3)
     assert g.nodes[1].propose([b"a", b"b"]) is None
     assert g.nodes[3].propose([b"c"]) is None  # passed on
+    g.settle()
+    g.nodes[1].tick()
     g.settle()
     assert {tuple(data_of(applied)) for applied in g.applied.values()} == {(b"a", b"b", b"c")}
 
