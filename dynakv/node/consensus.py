@@ -180,6 +180,8 @@ class Consensus:
                 group = self.groups[where]
                 group.begin_turn_end(time, ctx.writer)
                 write = group.next_ready(self._send)
+                if group.reads_wait:
+                    self._busy[where] = None
                 if write is not None:
                     assert where not in writes
                     writes[where] = write

@@ -1,4 +1,4 @@
-"""Log entries of Raft groups and what they carry: commands of one turn, or a membership change."""
+"""Log entries of Raft groups: what they carry, and what is written of them."""
 
 from collections.abc import Iterable
 
@@ -8,9 +8,12 @@ from msgspec.structs import replace
 from dynakv import limits
 from dynakv.core.commands import Command, decode_all
 from dynakv.core.layout import NodeId
+from dynakv.core.raft.log import Log
 from dynakv.core.raft.membership import InvalidChange, apply_change, decode_change, members_of
-from dynakv.core.raft.messages import Entry, EntryKind, MemberId, Membership
-from dynakv.core.raft_rows import Replacement
+from dynakv.core.raft.messages import Entry, EntryKind, HardState, MemberId, Membership
+from dynakv.core.raft.node import Ready
+from dynakv.core.raft_rows import GroupState, Replacement
+from dynakv.core.raft_write import GroupWrite
 from dynakv.node.validate_batches import batches_bytes
 
 
@@ -43,6 +46,45 @@ def members_after(members: Members, committed: tuple[Entry, ...]) -> Members:
             present = members_of(membership)
             replacements = tuple(one for one in replacements if one.member in present)
     return membership, replacements
+
+
+def write_of(
+    where: tuple[int, int],
+    before: GroupState,
+    begun: GroupState | None,
+    ready: Ready,
+    log: Log,
+    *,
+    shows_before: bool,
+) -> GroupWrite:
+    """Return what a Ready writes; `begun` is the state that a snapshot in it makes."""
+    removed = [] if begun is None else [(before.offset + 1, before.last)]
+    state = before if begun is None else begun
+    hard = ready.hard_state or HardState(state.term, state.vote, state.commit)
+    last = state.last
+    if ready.entries:
+        last = ready.entries[-1].index
+        if last < state.last:
+            removed.append((last + 1, state.last))
+    if log.offset > state.offset:
+        removed.append((state.offset + 1, log.offset))
+    membership, replacements = members_after(
+        (state.membership, state.replacements), ready.committed
+    )
+    state = replace(
+        state,
+        term=hard.term,
+        vote=hard.vote,
+        commit=hard.commit,
+        applied=ready.committed[-1].index if ready.committed else state.applied,
+        offset=log.offset,
+        offset_term=log.offset_term,
+        last=last,
+        membership=membership,
+        replacements=replacements,
+    )
+    commands = tuple(c for entry in ready.committed for c in commands_of(entry))
+    return GroupWrite(*where, state, ready.entries, tuple(removed), commands, shows_before)
 
 
 def nodes_of(

@@ -9,8 +9,7 @@ entry carries it, and whoever leads when it is applied, it is answered once and 
 from collections.abc import Callable, Iterable
 from random import Random
 
-from msgspec.structs import replace
-
+from dynakv import limits
 from dynakv.core.commands import Command, Result, encode_all
 from dynakv.core.layout import NodeId
 from dynakv.core.raft.config import Config
@@ -31,7 +30,7 @@ from dynakv.core.raft.messages import (
 from dynakv.core.raft.node import RaftNode, Ready, Remembered
 from dynakv.core.raft_rows import GroupState, Replacement
 from dynakv.core.raft_write import GroupWrite, GroupWritten
-from dynakv.node.raft_entries import chunks, commands_of, members_after, nodes_of, stamped
+from dynakv.node.raft_entries import chunks, nodes_of, stamped, write_of
 from dynakv.node.raft_messages import Verdict
 from dynakv.node.raft_offers import Offer
 from dynakv.node.raft_snapshot import snapshot_of, state_after
@@ -145,6 +144,21 @@ class Group:
             self._waiting or self._rounds or self._confirmed or self._timed or self._in_flight
         )
 
+    @property
+    def reads_wait(self) -> bool:
+        """Whether reads can be asked about; those that come during a round are the next one."""
+        return bool(self._asked_reads) and not self._rounds
+
+    @property
+    def _may_propose(self) -> bool:
+        """Whether what is pending need not wait for what was proposed before it.
+
+        Commands that come while others are undecided become one entry: what an entry costs, here
+        and on its way, hardly depends on how many commands are in it.
+        """
+        proposed = len(self._waiting) - len(self._pending)
+        return proposed <= 0 or len(self._pending) >= limits.RAFT_PENDING_MIN or not self.leads
+
     def propose(self, command: Command, then: Decided) -> None:
         """Run a command with a request id; asked for twice, it is proposed once while it waits."""
         assert command.client, "only a command with a request id can be waited for"
@@ -177,13 +191,13 @@ class Group:
 
     def begin_turn_end(self, time: int, writer: int) -> None:
         """Hand what the turn gathered to the core. `time`: the leader's HLC, 0 if doubted."""
-        pending, self._pending = self._pending, []
-        if pending or self._asked_reads:
+        if self._pending or self._asked_reads:
             self.idle_ticks = 0
-        if pending:
+        if self._pending and self._may_propose:
+            pending, self._pending = self._pending, []
             self._propose([stamped(command, time, writer) for command in pending])
-        reads, self._asked_reads = self._asked_reads, []
-        if reads:
+        if self.reads_wait:
+            reads, self._asked_reads = self._asked_reads, []
             self._ask_round(reads)
 
     def _propose(self, commands: list[Command]) -> None:
@@ -273,42 +287,9 @@ class Group:
     def _write_of(self, ready: Ready) -> GroupWrite | None:
         if not (ready.hard_state or ready.entries or ready.committed or ready.snapshot):
             return None
-        state, removed = self.state, []
-        if ready.snapshot is not None:
-            state = self._after_snapshot(ready.snapshot)
-            removed.append((self.state.offset + 1, self.state.last))
-        hard = ready.hard_state or HardState(state.term, state.vote, state.commit)
-        last = state.last
-        if ready.entries:
-            last = ready.entries[-1].index
-            if last < state.last:
-                removed.append((last + 1, state.last))
-        member = self.raft.member
-        offset, offset_term = member.log.offset, member.log.offset_term
-        if offset > state.offset:
-            removed.append((state.offset + 1, offset))
-        applied = ready.committed[-1].index if ready.committed else state.applied
-        members = (state.membership, state.replacements)
-        membership, replacements = members_after(members, ready.committed)
-        return GroupWrite(
-            *self.where,
-            replace(
-                state,
-                term=hard.term,
-                vote=hard.vote,
-                commit=hard.commit,
-                applied=applied,
-                offset=offset,
-                offset_term=offset_term,
-                last=last,
-                membership=membership,
-                replacements=replacements,
-            ),
-            ready.entries,
-            tuple(removed),
-            tuple(c for entry in ready.committed for c in commands_of(entry)),
-            shows_before=bool(self.offers),
-        )
+        begun = None if ready.snapshot is None else self._after_snapshot(ready.snapshot)
+        log = self.raft.member.log
+        return write_of(self.where, self.state, begun, ready, log, shows_before=bool(self.offers))
 
     # --- snapshots ---------------------------------------------------------------------------
 
@@ -364,6 +345,9 @@ class Group:
         self._led = leads
 
     def _lose(self, verdict: Verdict) -> None:
+        pending, self._pending = self._pending, []
+        for command in pending:
+            self._settle(command, Verdict.NOT_LEADER)
         waiting, self._waiting = self._waiting, {}
         for thens in waiting.values():
             for decided in thens:

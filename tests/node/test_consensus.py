@@ -102,6 +102,7 @@ def test_a_member_whose_row_is_damaged_takes_part_in_nothing_any_more() -> None:
     nodes.put(b"k", b"v")
     leader = nodes.leader(b"k")
     follower, other = nodes.others(b"k")
+    nodes.pass_ms(200)  # applied there, too
     nodes.flip(follower, b"k")
     nodes.put(b"k", b"w", at=leader)
     nodes.pass_ms(500)

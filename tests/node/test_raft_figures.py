@@ -22,6 +22,7 @@ def test_a_stopped_member_says_why() -> None:
     nodes = RaftNodes()
     nodes.put(b"k", b"v")
     follower = nodes.others(b"k")[0]
+    nodes.pass_ms(200)  # applied there, too
     nodes.flip(follower, b"k")
     nodes.put(b"k", b"w", at=nodes.leader(b"k"))
     nodes.pass_ms(500)

@@ -18,6 +18,7 @@ def behind() -> tuple[RaftNodes, str, str]:
     leader = nodes.leader(b"k")
     follower = nodes.others(b"k")[0]
     nodes.put(b"k", b"old")
+    nodes.pass_ms(200)  # applied there, too
     nodes.cut_off(follower)
     for i in range(40):
         nodes.put(b"k", b"%d" % i, at=leader)
