@@ -253,6 +253,7 @@ RAFT_COMPACTED_MAX: Final = 512  # of one write: rows to remove
 RAFT_IDLE_TICKS: Final = 20  # of nothing to do, then a leader lets its group sleep
 RAFT_JOIN_TICKS: Final = 5  # between questions of a member that forgot whether it may come back
 RAFT_JOINS_MAX: Final = 16  # groups of a node that come back at a time: each takes a snapshot
+RAFT_LOOK_TICKS: Final = 5  # between looks whether the node of a sleeping group's leader is lost
 RAFT_BALANCE_MS: Final = 5_000  # between looks whether a group has a better leader
 RAFT_ID_WINDOW: Final = REQUEST_OUTCOMES_MAX // 2  # ids a node may await under one client id
 RAFT_SHADOW_BYTES_MAX: Final = 64 << 20  # kept for one snapshot under way: what changed meanwhile

@@ -51,6 +51,7 @@ class Consensus:
         self._loading = RaftLoading(ctx, self._loaded, self._stays_out)
         self._peers = RaftPeers(ctx)
         self._looking = False
+        self._balance_at_ms = ctx.now.mono_ms + ctx.config.raft_balance_ms
         self.leadership = RaftLeadership(ctx, self.groups, self.busy)
         self._layout: Layout | None = None
         self._follow_layout()
@@ -348,22 +349,25 @@ class Consensus:
         if not self._looking:
             self._looking = True
             ctx = self._ctx
-            ctx.at(ctx.now.mono_ms + ctx.config.raft_balance_ms, self._look_around)
+            soon_ms = limits.RAFT_LOOK_TICKS * ctx.config.raft_tick_ms
+            wait_ms = min(soon_ms, ctx.config.raft_balance_ms)
+            ctx.at(ctx.now.mono_ms + wait_ms, self._look_around)
 
     def _look_around(self) -> None:
-        """Wake the groups whose leader's node seems lost; hand over what others should lead."""
+        """Wake the groups whose leader's node seems lost; now and then balance."""
         ctx = self._ctx
         self._looking = False
-        self._peers.bind_heard()
         if self.groups:
             self._look_around_later()
-        for where, group in self.groups.items():
-            leader = group.leader
-            if where not in self._awake:
-                gone = leader not in (None, ctx.node_id) and not ctx.members.up(str(leader))
-                if gone or leader is None:
+        if not all(ctx.members.up(peer) for peer in ctx.peers):
+            for where, group in self.groups.items():
+                leader = group.leader
+                if leader != ctx.node_id and not (leader and ctx.members.up(leader)):
                     self.wake(where)
-        self.leadership.balance()
+        if ctx.now.mono_ms >= self._balance_at_ms:
+            self._balance_at_ms = ctx.now.mono_ms + ctx.config.raft_balance_ms
+            self._peers.bind_heard()
+            self.leadership.balance()
 
     # --- layout ------------------------------------------------------------------------------
 

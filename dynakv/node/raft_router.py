@@ -133,6 +133,8 @@ class Router:
     def _answered(self, errand: Errand, asked: NodeId, reply: object) -> None:
         if isinstance(reply, Failed):
             self._hints.pop(errand.where, None)
+            # A group that sleeps has not missed its leader yet.
+            self._consensus.busy(errand.where)
             if reply.reason not in NOTHING_DONE:
                 errand.perhaps = True
             self._ended(errand, "", Verdict.NOT_LEADER)

@@ -2,7 +2,7 @@
 
 from dynakv import limits
 from dynakv.core.raft_write import RaftWrite
-from dynakv.node.messages import STORE, Put
+from dynakv.node.messages import STORE, Put, Reason
 from dynakv.node.raft_messages import RaftStep
 from tests.node.raft_nodes import RaftNodes
 
@@ -67,14 +67,27 @@ def test_groups_sleep_when_nothing_goes_on_and_wake_for_a_request() -> None:
 
 
 def test_a_sleeping_group_finds_a_new_leader_when_its_leader_is_lost() -> None:
-    nodes = RaftNodes(config={"raft_balance_ms": 500})
+    nodes = RaftNodes(config={"raft_balance_ms": 60_000})
     nodes.pass_ms(limits.RAFT_IDLE_TICKS * limits.RAFT_TICK_MS + 6_000)
     leader = nodes.leader(b"k")
     nodes.cut_off(leader)
-    nodes.pass_ms(limits.SUSPECT_MS + 6_000)
+    nodes.pass_ms(limits.SUSPECT_MS + 2_500)
     assert nodes.leader(b"k") != leader
-    other = nodes.others(b"k")[0]
-    assert other != leader or nodes.others(b"k")[1] != leader
+
+
+def test_a_request_to_a_sleeping_group_need_not_wait_until_its_leader_counts_as_lost() -> None:
+    nodes = RaftNodes(config={"raft_balance_ms": 60_000, "suspect_ms": 60_000})
+    nodes.pass_ms(limits.RAFT_IDLE_TICKS * limits.RAFT_TICK_MS + 8_000)
+    leader, (follower, _) = nodes.leader(b"k"), nodes.others(b"k")
+    assert nodes.nodes[follower].raft.consensus.asleep((nodes.keyspace_id, nodes.group_of(b"k")))
+    nodes.hold(leader)
+    nodes.put(b"k", b"v", at=follower, timeout_ms=5_000)
+    for _ in range(4):
+        nodes.pass_ms(700)
+        nodes.fail_held(leader, Reason.BROKEN)
+        nodes.hold(leader)
+    assert nodes.nodes[follower].context.members.up(leader)
+    assert nodes.member(follower, b"k").leader not in {None, leader}
 
 
 def test_a_new_keyspace_is_led_evenly_and_at_once() -> None:

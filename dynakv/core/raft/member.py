@@ -117,7 +117,7 @@ class Member:
         self.after_append: list[Message] = []  # to others and to this member
         self.election_elapsed = 0  # ticks since a leader was heard, or of a leader's quorum check
         self.heartbeat_elapsed = 0
-        self.election_timeout = 0  # drawn from [election_ticks, 2 * election_ticks)
+        self.election_timeout = 0  # from [n, 2n) election ticks; a candidate has less
         self.snapshot_source = snapshot_source
         self._random = random
 
@@ -178,6 +178,10 @@ class Member:
         self._turn(Role.CANDIDATE)
         self._reset(self.term + 1)
         self.vote = self.id
+        # Two who began at once share the votes; the next attempt need not be as far away as the
+        # first, which had to outlast a leader's silence.
+        ticks = self.config.election_ticks
+        self.election_timeout -= ticks - ticks // 4
 
     def become_pre_candidate(self) -> None:
         """Ask for an election: neither term nor vote nor timers change (section 9.6)."""

@@ -21,7 +21,7 @@ def run(seed: int) -> Cluster:
 
 def test_nothing_breaks_a_group() -> None:
     total: Counter[str] = Counter()
-    for seed in range(40):
+    for seed in range(48):
         total.update(run(seed).checks.counts)
     # A run in which little happens proves little.
     assert total["elections"] > 100, total
