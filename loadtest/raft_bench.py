@@ -88,9 +88,14 @@ async def _count(kv: AsyncClient, key: str, acknowledged: list[float], over: lis
 async def _failovers(
     system: System, processes: Processes, groups: int, rounds: int, began: float
 ) -> None:
-    led = functools.partial(all_led, system.clients, groups)
-    await seconds_until(led)
-    say(measured="first leaders", groups=groups, s_after_start=round(time.monotonic() - began, 2))
+    for address in system.clients:
+        await seconds_until(functools.partial(groups_of, address))
+    answer_s = time.monotonic() - began
+    await seconds_until(functools.partial(all_led, system.clients, groups))
+    led_s = time.monotonic() - began
+    say(
+        measured="first leaders", s_until_all_answer=round(answer_s, 2), s_until_led=round(led_s, 2)
+    )
     elections, gaps = [], []
     async with AsyncClient(system.clients, timeout=60) as kv:
         counts: dict[str, list[float]] = {f"counter-{i}": [] for i in range(WRITERS)}

@@ -45,6 +45,7 @@ class Config(Struct, frozen=True):
     raft_attempt_ms: int = limits.RAFT_ATTEMPT_MS
     raft_log_entries_max: int = limits.RAFT_LOG_ENTRIES_MAX
     raft_log_entries_kept: int = limits.RAFT_LOG_ENTRIES_KEPT
+    raft_page_rows: int = limits.RAFT_PAGE_ROWS_MAX
     raft_log_bytes_max: int = limits.RAFT_LOG_BYTES_MAX
 
     @property

@@ -30,7 +30,10 @@ class _Receiving(Struct):
     sender: str
     message: Message
     snapshot: Snapshot
-    page: int = 0
+    page: int = 0  # to be fetched next
+    fetching: bool = False
+    storing: int = 0  # pages that the disk is asked for
+    last: bool = False  # it has been fetched
     failures: int = 0
     over: bool = False
 
@@ -85,6 +88,7 @@ class RaftReceiving:
     def _fetch(self, receiving: _Receiving) -> None:
         if receiving.over or self._dropped(receiving):
             return
+        receiving.fetching = True
         ctx, (keyspace, group) = self._ctx, receiving.group.where
         fetch = FetchSnapshot(keyspace, group, receiving.snapshot.index, receiving.page)
         until_ms = ctx.now.mono_ms + ctx.config.repair_attempt_ms
@@ -106,14 +110,19 @@ class RaftReceiving:
         elif reply.gone:
             self._end(receiving)
         else:
+            receiving.page += 1
+            receiving.failures = 0
+            receiving.fetching = False
+            receiving.last = reply.last
             self._store(receiving, reply)
+            self._go_on(receiving)
 
     def _store(self, receiving: _Receiving, page: SnapshotPage) -> None:
         """Lay a page into the next generation; nobody merges anything else into it."""
         group = receiving.group.where[1]
         data, sessions = self._places(receiving.group)
         rows = [session_row(client, session) for client, session in page.sessions]
-        then = partial(self._stored, receiving, page.last)
+        then = partial(self._stored, receiving)
         writes = [
             MergeRecords(place, [group] * len(records), records, heals=True)
             for place, records in ((data, page.records), (sessions, rows))
@@ -122,18 +131,23 @@ class RaftReceiving:
         for write in writes[:-1]:
             self._ctx.ask(STORE, write, 0, _ignored)
         if writes:
+            receiving.storing += 1
             self._ctx.ask(STORE, writes[-1], 0, then)
-        else:
-            then(None)
 
-    def _stored(self, receiving: _Receiving, last: bool, reply: object) -> None:
+    def _stored(self, receiving: _Receiving, reply: object) -> None:
         del reply
+        receiving.storing -= 1
+        self._go_on(receiving)
+
+    def _go_on(self, receiving: _Receiving) -> None:
+        """Fetch the next page while the last ones are written, or take the whole."""
         if receiving.over or self._dropped(receiving):
             return
-        receiving.page += 1
-        receiving.failures = 0
-        if not last:
-            self._fetch(receiving)
+        if not receiving.last:
+            if not receiving.fetching and receiving.storing < limits.RAFT_PAGES_STORING:
+                self._fetch(receiving)
+            return
+        if receiving.storing:
             return
         group = receiving.group
         self._end(receiving)

@@ -61,8 +61,8 @@ class RaftSending:
             b"",
             offer.part.read_to,
             None,
-            limits.PAGE_ROWS_MAX,
-            limits.PAGE_BYTES_MAX,
+            self._ctx.config.raft_page_rows,
+            limits.RAFT_PAGE_BYTES_MAX,
         )
         self._ctx.ask(STORE, scan, 0, partial(self._have, group, member, offer, reply))
 

@@ -115,6 +115,7 @@ class Knobs:
     raft_log_entries_max: int = 4_096
     raft_log_entries_kept: int = 1_024
     raft_log_bytes_max: int = 16 << 20
+    raft_page_rows: int = 256
     # --- drawn by `_with_extras`
     repair_page_rows: int = 1_024
     repair_settle_ms: int = 1_000
@@ -180,6 +181,7 @@ class Knobs:
             raft_log_entries_max=self.raft_log_entries_max,
             raft_log_entries_kept=self.raft_log_entries_kept,
             raft_log_bytes_max=self.raft_log_bytes_max,
+            raft_page_rows=self.raft_page_rows,
             gossip=self.gossip,
         )
 

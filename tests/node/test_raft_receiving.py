@@ -8,7 +8,7 @@ from dynakv.node.raft_messages import FetchSnapshot
 from dynakv.node.raft_snapshot import snapshot_of
 from tests.node.raft_nodes import RaftNodes
 
-SMALL = {"raft_log_entries_max": 10, "raft_log_entries_kept": 2}
+SMALL = {"raft_log_entries_max": 10, "raft_log_entries_kept": 2, "raft_page_rows": 256}
 KEYS = [b"{k}%03d" % i for i in range(600)]
 
 
