@@ -64,7 +64,7 @@ class Session(Struct, frozen=True, array_like=True):
     """
 
     floor: int  # lower sequences are settled or forgotten
-    used_ms: int  # group time of its last command
+    used_ms: int  # group time of its last command, or when that was issued where it is later
     outcomes: tuple[tuple[int, tuple[Result, ...]], ...]
 
 
@@ -144,7 +144,8 @@ def _remember(
         kept = kept[beyond:]
     if command.previous:
         kept = _within_bytes(kept)
-    return Session(floor, now_ms, tuple(kept))
+    # Group time may stand still for long where leaders doubt their clocks, and then leap.
+    return Session(floor, max(now_ms, command.issued_ms), tuple(kept))
 
 
 def _within_bytes(kept: list[_Kept]) -> list[_Kept]:

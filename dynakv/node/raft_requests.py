@@ -71,6 +71,10 @@ class RaftRequests:
         if message.clients is not None:
             assert message.sequences is not None
             assert message.issued_ms is not None
+            failure = self._too_new(message.issued_ms)
+            if failure is not None:
+                self._refuse(call, list(range(len(message.batches))), failure, "")
+                return
             settled = message.settled_below or [0] * len(message.clients)
             ids = list(
                 zip(message.clients, message.sequences, settled, message.issued_ms, strict=True)
@@ -131,6 +135,18 @@ class RaftRequests:
     def _settle(self, entries: list[int], names: dict[int, tuple[int, int]]) -> None:
         for entry in entries:
             self._ids.settle(*names[entry])
+
+    def _too_new(self, issued_ms: list[int]) -> Failure | None:
+        """Refuse ids from the future: they would be remembered until then."""
+        ctx = self._ctx
+        ahead_ms = max(issued_ms) - ctx.believed_ms()
+        if ahead_ms <= limits.REQUEST_WINDOW_MS or not ctx.guard.trusted:
+            return None
+        return Failure(
+            Kind.INVALID,
+            f"request id: issued_ms {max(issued_ms)} is {ahead_ms} ms ahead of node {ctx.node_id},"
+            f" at most {limits.REQUEST_WINDOW_MS} are allowed",
+        )
 
     def _refusal(self) -> Failure | None:
         """Say why this node gives no command an id now: it carries the clock's time."""

@@ -326,6 +326,15 @@ def test_a_session_may_be_dropped_only_when_its_requests_are_too_old_to_be_run()
     assert group.one(Increment(b"k", 1), sequence=1, **REQUEST) == Forgotten()
 
 
+def test_a_session_from_when_group_time_stood_still_is_kept_as_long_as_any_other() -> None:
+    group = Group()
+    group.now_ms = 5  # a leader that doubts its clock, in a new group
+    group.one(Increment(b"k", 1), sequence=1, **REQUEST)
+    group.now_ms = NOW_MS
+    group.one(Put(b"other", b""))
+    assert not outdated(group.sessions[7], group.time)
+
+
 def test_the_outcomes_kept_of_one_client_are_bounded_and_the_oldest_go_first() -> None:
     group = Group()
     count = limits.REQUEST_OUTCOMES_MAX + 10

@@ -1,11 +1,13 @@
 """Claims about `dynakv.node.raft`: a whole keyspace in Raft mode, as clients see it."""
 
+from dynakv import limits
 from dynakv.core.commands import Append, Done, IfAbsent, Increment, Unmet
 from dynakv.core.commands import Put as PutOne
 from dynakv.core.facts import RAFT_PEER
 from dynakv.core.keyspaces import CreateKeyspace, DropKeyspace
 from dynakv.core.layout import KeyspaceSettings, Mode
 from dynakv.core.raft_rows import hidden_keyspaces
+from dynakv.errors import Kind
 from dynakv.node.messages import Refused
 from dynakv.node.raft_messages import Execute, Executed, FetchSnapshot, SnapshotPage
 from tests.node.cluster import warmed
@@ -28,6 +30,17 @@ def test_a_request_is_done_once_however_often_and_wherever_it_is_asked() -> None
     assert {part.results[0] for part in results if isinstance(part, Executed)} == {
         results[0].results[0]  # type: ignore[attr-defined]
     }
+
+
+def test_a_request_id_from_the_future_is_refused() -> None:
+    nodes = RaftNodes()
+    issued_ms = nodes.now.wall_ms + limits.REQUEST_WINDOW_MS + 10
+    execute = Execute("default", [(Append(b"k", b"x"),)], [7], [1], None, [issued_ms])
+    (refused,) = nodes.ask(execute)
+    assert isinstance(refused, Refused)
+    assert refused.failure.kind is Kind.INVALID
+    assert f"issued_ms {issued_ms} is" in refused.failure.reason
+    assert nodes.value(b"k") is None
 
 
 def test_a_batch_takes_place_as_a_whole_or_not_at_all() -> None:
