@@ -357,7 +357,7 @@ class Consensus:
         """Wake the groups whose leader's node seems lost; now and then balance."""
         ctx = self._ctx
         self._looking = False
-        if self.groups:
+        if any(placement.raft for placement in ctx.by_id.values()):
             self._look_around_later()
         if not all(ctx.members.up(peer) for peer in ctx.peers):
             for where, group in self.groups.items():
