@@ -274,9 +274,8 @@ async def _of_one_cluster(
     """Yield the histories of one cluster."""
     with planned(directory) as cluster:
         async with links_of(cluster) as links:
-            program = (
-                () if plan.broken is None else ("-m", "tests.process.broken_node", plan.broken)
-            )
+            broken = plan.broken
+            program = None if broken is None else ("-m", "tests.process.broken_node", broken)
             configured(cluster, directory, groups=plan.groups, links=links, program=program)
             await cluster.start()
             async with Clients(cluster) as stubs:

@@ -1,5 +1,6 @@
 """A cluster of real nodes with a keyspace in Raft mode, for the tests of it."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
@@ -21,9 +22,16 @@ def configured(
     groups: int = 4,
     replicas: int = 3,
     links: Links | None = None,
+    program: Sequence[str] | None = None,
 ) -> None:
-    """Give every node the Raft keyspace; `links`: they find each other by these proxies."""
+    """Give every node the Raft keyspace.
+
+    `links`: the nodes find each other by these proxies; `program`: what Python runs as the node,
+    where it is not the real one.
+    """
     for node in cluster.nodes:
+        if program is not None:
+            node.program = program
         text = f"[[keyspaces]]\nname = '{KEYSPACE}'\nmode = 'raft'\n"
         text += f"groups = {groups}\nreplicas = {replicas}\n"
         if links is not None:
