@@ -486,6 +486,22 @@ def recovering_counted() -> Any:
     return patched((replica.Replica, "load", load))
 
 
+def recovers_with_one_too_few() -> Any:
+    """A group that was forgotten answers again after one replica less than it has to merge."""
+    original = recovery.Recovery._synced
+
+    def synced(self: Any, where: Any, peer: Any, outcome: Any) -> None:
+        original(self, where, peer, outcome)
+        merged, placement = self._merged.get(where), self._ctx.by_id.get(where[0])
+        if merged is None or placement is None:
+            return
+        keyspace = placement.keyspace
+        if len(merged) >= max(keyspace.rq, keyspace.n - keyspace.wq + 1) - 1:
+            self._end(where)
+
+    return patched((recovery.Recovery, "_synced", synced))
+
+
 def recovering_mark_not_durable() -> Any:
     """A restart forgets that a group was forgotten."""
     original = recovery.Recovery.__init__
@@ -553,6 +569,7 @@ BUGS: dict[str, Callable[[], Any]] = {
         damage_waits_for_readers,
         dropped_rows_stay_in_trees,
         recovering_counted,
+        recovers_with_one_too_few,
         recovering_mark_not_durable,
     )
 }

@@ -28,25 +28,38 @@ LAST_FOUND = {
     "recovering_mark_not_durable": 2,
     "sync_error_swallowed": 31,
 }
+_THREE: dict[str, Any] = {"nodes": 3, "replicas": 3, "codec": False, "calls_per_s": 150}
 # What recovers wrongly shows where a write is on who forgot it and on one replica more, and is
 # read before anything repairs that. These knobs make it frequent; the seed decides all others.
 _FORGETFUL: dict[str, Any] = {
-    "nodes": 3,
-    "replicas": 3,
-    "codec": False,
+    **_THREE,
     "loss_share": 0.1,
     "faults": ("older_image", "isolate", "one_way", "crash"),
     "faults_per_s": 2.0,
     "keys": 20,
-    "calls_per_s": 150,
     "keys_per_call_max": 1,
+}
+# One replica less shows where a write stays on two: hints wait long, and repairs longer.
+_FORGETFUL_AND_UNREPAIRED: dict[str, Any] = {
+    **_FORGETFUL,
+    "gossip": False,
+    "loss_share": 0.2,
+    "faults": ("older_image",),
+    "faults_per_s": 1.0,
+    "attempt_ms": 500,
+    "hint_bytes_max": 1 << 30,
+    "hint_age_ms": 20_000,
+    "hint_pause_ms": 2_000,
+    "repair_interval_ms": 60_000,
+    "keys": 40,
+    "put_weight": 2,
+    "get_weight": 5,
+    "follow_share": 0.0,
 }
 # A delete that only the replica knows which a collection compares last: written there alone, and
 # neither a hint nor a repair has brought it to the others since.
 _UNREPAIRED: dict[str, Any] = {
-    "nodes": 3,
-    "replicas": 3,
-    "codec": False,
+    **_THREE,
     "gossip": False,
     "loss_share": 0.15,
     "faults": ("isolate", "one_way", "flapping"),
@@ -58,16 +71,13 @@ _UNREPAIRED: dict[str, Any] = {
     "collect_every_ms": 500,
     "weak_share": 0.5,
     "keys": 200,
-    "calls_per_s": 150,
     "put_weight": 5,
     "get_weight": 1,
     "follow_share": 0.0,
 }
 # Rows that are damaged and read while the other replicas still write what the row acknowledged.
 _DAMAGED_IN_FLIGHT: dict[str, Any] = {
-    "nodes": 3,
-    "replicas": 3,
-    "codec": False,
+    **_THREE,
     "gossip": False,
     "delay_ms": 25,
     "tail_share": 0.01,
@@ -77,7 +87,6 @@ _DAMAGED_IN_FLIGHT: dict[str, Any] = {
     "cache_bytes_max": 0,
     "keys": 10,
     "keys_per_call_max": 1,
-    "calls_per_s": 150,
     "put_weight": 5,
     "get_weight": 5,
     "follow_share": 0.4,
@@ -88,6 +97,7 @@ FOCUS: dict[str, dict[str, Any]] = {
     "dropped_after_one_pass": _UNREPAIRED,
     "heal_at_once": _DAMAGED_IN_FLIGHT,
     "recovering_counted": _FORGETFUL,
+    "recovers_with_one_too_few": _FORGETFUL_AND_UNREPAIRED,
     "recovering_mark_not_durable": _FORGETFUL,
     "stamp_before_request": _SLOW,
 }
