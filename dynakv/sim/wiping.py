@@ -22,7 +22,8 @@ def wipe(
     trace: Trace,
 ) -> bool:
     """Kill a process and empty its disk, if the budget allows that; its death plans its return."""
-    if keyspace.n < 3 or not all(_whole(p, keyspace, processes) for p in processes):
+    keyspace_id = int(keyspace.keyspace_id)
+    if keyspace.n < 3 or not all(_whole(p, keyspace_id, processes) for p in processes):
         return False
     process.crash("wiped")
     process.disk.wipe(random.getrandbits(64) | 1 << 63)
@@ -30,15 +31,13 @@ def wipe(
     return True
 
 
-def _whole(process: Process, keyspace: Keyspace, processes: Sequence[Process]) -> bool:
+def _whole(process: Process, keyspace_id: int, processes: Sequence[Process]) -> bool:
     """Say whether a process takes part in all of its groups, and everybody knows it."""
     if process.node is None:
         return False
-    consensus = process.node.raft.consensus
-    held = sum(process.name in replicas for replicas in keyspace.placement)
-    if consensus.stopped or len(consensus.groups) < held:
+    ctx, consensus = process.node.context, process.node.raft.consensus
+    if consensus.stopped or len(consensus.groups) < len(ctx.by_id[keyspace_id].raft_groups):
         return False
-    keyspace_id = int(keyspace.keyspace_id)
     others = [other for other in processes if other is not process]
     return all(_counts(process, other, keyspace_id) for other in others) and all(
         group.raft.member.id in group.state.membership.voters
